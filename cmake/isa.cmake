@@ -1,0 +1,25 @@
+# Instruction sets: which files are compiled for which. Only these files may use more than the base of the
+# architecture, and the library enters them only after asking the CPU.
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
+    set(HONE_ISAS portable avx2 avx512)
+else()
+    set(HONE_ISAS portable)
+endif()
+set(HONE_ISA_OPTIONS_portable "")
+set(HONE_ISA_OPTIONS_avx2     -mavx2 -mfma)
+set(HONE_ISA_OPTIONS_avx512   -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512)
+
+# hone_isa_sources(<isa> <file>...): adds the files to the library, compiled for that instruction set;
+# where the architecture has no such set they are left out.
+function(hone_isa_sources isa)
+    if(NOT DEFINED HONE_ISA_OPTIONS_${isa})
+        message(FATAL_ERROR "hone_isa_sources: no instruction set is called '${isa}'; see cmake/isa.cmake")
+    endif()
+    if(NOT isa IN_LIST HONE_ISAS)
+        return()
+    endif()
+    target_sources(hone_objects PRIVATE ${ARGN})
+    set_source_files_properties(${ARGN} TARGET_DIRECTORY hone_objects
+        PROPERTIES COMPILE_OPTIONS "${HONE_ISA_OPTIONS_${isa}}")
+endfunction()
