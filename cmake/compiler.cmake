@@ -6,7 +6,8 @@ function(hone_compiles target)
     set_target_properties(${target} PROPERTIES
         C_STANDARD 17 C_STANDARD_REQUIRED ON C_EXTENSIONS ON
         CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON)
-    target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
+    # HONE_ASSERT looks in development builds alone; HONE_CHECK, what callers are told, is always there.
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE $<$<CONFIG:Debug,RelWithDebInfo>:HONE_ASSERTS>)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
     target_compile_options(${target} PRIVATE
         -Wall -Wextra -Wshadow -Wvla

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "hone/api.h"
+#include <hone/api.h>
 
 #define HONE_VERSION_MAJOR 0
 #define HONE_VERSION_MINOR 1

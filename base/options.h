@@ -1,0 +1,20 @@
+/* Environment variables: each is a row here, read once when a context is made, and never in a call. */
+#ifndef HONE_BASE_OPTIONS_H
+#define HONE_BASE_OPTIONS_H
+
+#define HONE_OPTION_LIST(X)                                                                                            \
+    X(HONE_OPTION_ISA, "HONE_ISA", "portable, avx2 or avx512: no CPU kernel above that level")                         \
+    X(HONE_OPTION_PROFILE_PATH, "HONE_PROFILE_PATH", "folders with device profiles, separated by ':'")                 \
+    X(HONE_OPTION_LOG, "HONE_LOG", "error, warning, info or select: what the log callback is told")
+
+#define HONE_OPTION_ENUM(id, variable, meaning) id,
+typedef enum hone_option { HONE_OPTION_LIST(HONE_OPTION_ENUM) HONE_OPTION_COUNT } hone_option;
+#undef HONE_OPTION_ENUM
+
+/* The variable's value, NULL when it is unset or empty, or when the program runs with another user's rights
+ * (AT_SECURE): then the environment is not to be trusted. */
+const char *hone_option_get(hone_option option);
+const char *hone_option_variable(hone_option option);
+const char *hone_option_meaning(hone_option option);
+
+#endif

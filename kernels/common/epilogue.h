@@ -1,0 +1,65 @@
+/* The steps done to a result before it is stored: the same list for every op that has an epilogue. Which step does what
+ * is told in hone/matmul.h, at HONE_STEP_LIST. */
+#ifndef HONE_KERNELS_COMMON_EPILOGUE_H
+#define HONE_KERNELS_COMMON_EPILOGUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <hone/matmul.h>
+
+#define HONE_BATCH_MAX 3
+
+/* What a step's operand is. */
+typedef enum hone_step_operand {
+    HONE_OPERAND_NONE = 0,
+    HONE_OPERAND_COLUMNS, /* a vector along n */
+    HONE_OPERAND_ROWS,    /* a vector along m */
+    HONE_OPERAND_MATRIX   /* of the result's shape */
+} hone_step_operand;
+
+/* A step as part of a problem; strides in elements, those that do not apply are 0. */
+typedef struct hone_epilogue_step {
+    int64_t kind; /* hone_step_kind */
+    int64_t row_stride, column_stride, batch_stride[HONE_BATCH_MAX];
+} hone_epilogue_step;
+
+/* A step as it is launched on one matrix of a batch. `at` is the operand's element (0, 0). */
+typedef struct hone_epilogue_now {
+    hone_step_kind kind;
+    double         value;
+    void          *at;
+    int64_t        row_stride, column_stride;
+} hone_epilogue_now;
+
+static inline hone_step_operand hone_step_operand_of(hone_step_kind kind)
+{
+    switch (kind) {
+    case HONE_STEP_BIAS: return HONE_OPERAND_COLUMNS;
+    case HONE_STEP_BIAS_ROWS: return HONE_OPERAND_ROWS;
+    case HONE_STEP_RESIDUAL:
+    case HONE_STEP_STORE:
+    case HONE_STEP_RELU_GRADIENT:
+    case HONE_STEP_GELU_GRADIENT:
+    case HONE_STEP_GELU_ERF_GRADIENT:
+    case HONE_STEP_SILU_GRADIENT: return HONE_OPERAND_MATRIX;
+    default: return HONE_OPERAND_NONE;
+    }
+}
+
+/* Is the step exact on integers, so that its result can be told bit for bit? */
+static inline bool hone_step_exact(hone_step_kind kind)
+{
+    switch (kind) {
+    case HONE_STEP_BIAS:
+    case HONE_STEP_BIAS_ROWS:
+    case HONE_STEP_RELU:
+    case HONE_STEP_RESIDUAL:
+    case HONE_STEP_SCALE:
+    case HONE_STEP_STORE:
+    case HONE_STEP_RELU_GRADIENT: return true;
+    default: return false;
+    }
+}
+
+#endif

@@ -1,0 +1,60 @@
+/* What is asked of a matmul, and where its arguments stand.
+ *
+ *     c[m, n] = steps(alpha * sum over k of a[m, k] * b[k, n]  +  beta * c[m, n])      for each matrix of the batch
+ *
+ * Arguments, in this order (HONE_MATMUL_A ... of hone/matmul.h): a, b, c, and the operand of each of up to four steps.
+ * Scalars: alpha, beta, and the value of each step (HONE_MATMUL_ALPHA ...).
+ *
+ * As text, sizes first, then what is not the default:
+ *
+ *     matmul f32 nn 128x3072x768 +bias+gelu batch=4 ldb=4096
+ *
+ * m x n x k. The letters tell how a and b lie: n row-major, t transposed (column-major); c is row-major. Strides that no
+ * leading dimension expresses are written whole: sa=ROWxCOLUMN, sb=, sc=; batch strides bsa=, bsb=, bsc= (0 repeats).
+ * beta=1 says that c is read; pointers=1 that each operand is an array of pointers, `batch` of them expected. */
+#ifndef HONE_KERNELS_MATMUL_PROBLEM_H
+#define HONE_KERNELS_MATMUL_PROBLEM_H
+
+#include "kernels/common/epilogue.h"
+#include "kernels/op.h"
+
+typedef struct hone_matmul_problem {
+    uint8_t  type_a, type_b, type_c; /* hone_dtype */
+    uint8_t  reads_c;                /* 1: the scalar beta counts; 0: c is never read */
+    uint8_t  pointers;               /* 1: a, b and c are arrays of pointers; batch[0] is how many are expected */
+    uint8_t  batch_rank;             /* 0 .. HONE_BATCH_MAX */
+    uint8_t  step_count;
+    uint8_t  zero;
+    uint32_t accuracy;
+    uint32_t zero_too;
+    int64_t  m, n, k;
+    int64_t  a_row, a_column, b_row, b_column, c_row, c_column;  /* strides in elements */
+    int64_t  batch[HONE_BATCH_MAX];                              /* slowest first */
+    int64_t  a_batch[HONE_BATCH_MAX], b_batch[HONE_BATCH_MAX], c_batch[HONE_BATCH_MAX];
+    hone_epilogue_step step[HONE_STEPS_MAX];
+} hone_matmul_problem;
+
+_Static_assert(sizeof(hone_matmul_problem) <= HONE_PROBLEM_MAX, "a problem must fit its slot");
+
+extern const hone_op hone_matmul_op;
+
+/* How many matrices the batch has (pointers: how many are expected). */
+static inline int64_t hone_matmul_batch(const hone_matmul_problem *p)
+{
+    int64_t count = 1;
+    for (int i = 0; i < p->batch_rank; i++) count *= p->batch[i];
+    return count;
+}
+
+/* Offsets, in elements, of matrix `index` of the batch. */
+static inline int64_t hone_matmul_batch_offset(const hone_matmul_problem *p, const int64_t *stride, int64_t index)
+{
+    int64_t offset = 0;
+    for (int i = p->batch_rank - 1; i >= 0; i--) {
+        offset += index % p->batch[i] * stride[i];
+        index /= p->batch[i];
+    }
+    return offset;
+}
+
+#endif

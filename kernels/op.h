@@ -1,0 +1,143 @@
+/* What an operation tells the rest of hone about itself, once. Dispatcher, judge, stopwatch, tuner and the hone program
+ * work on this table and the kernel's (kernel.h); none of them knows what a matmul is.
+ *
+ * A problem is a plain struct, zeroed before it is filled, so that equal problems are equal bytes. */
+#ifndef HONE_KERNELS_OP_H
+#define HONE_KERNELS_OP_H
+
+#include <hone/tensor.h>
+
+#include "backends/backend.h"
+
+#define HONE_PROBLEM_MAX      1024 /* bytes of the largest problem struct */
+#define HONE_PROBLEM_TEXT_MAX 512
+#define HONE_ROLES_MAX        16
+#define HONE_SCALARS_MAX      16
+
+/* What flows through an argument. IN_OUT is read and written. */
+typedef enum hone_direction { HONE_UNUSED = 0, HONE_IN = 1, HONE_OUT = 2, HONE_IN_OUT = 3 } hone_direction;
+
+/* One argument of a problem: what it is for, and exactly which elements it is made of. From this alone operands are
+ * made, guarded, compared and checked for overlap. */
+typedef struct hone_role {
+    const char    *name;
+    hone_direction direction;
+    hone_dtype     type;
+    int            rank;
+    int64_t        shape[HONE_RANK_MAX];
+    int64_t        stride[HONE_RANK_MAX]; /* in elements */
+    unsigned       may_alias;             /* bit r: may be exactly the memory of role r, with equal strides */
+    bool           indirect;              /* the span holds pointers to `items` such arguments */
+} hone_role;
+
+/* The least that must be done: the roofline stands on it. */
+typedef struct hone_cost {
+    double flops, bytes_read, bytes_written;
+} hone_cost;
+
+/* Data for the judges. Integers are small enough that every order of summing is exact. */
+typedef enum hone_data_kind {
+    HONE_DATA_RANDOM = 0, /* uniform in [-1, 1), finite, no denormals */
+    HONE_DATA_INTEGERS,   /* a few bits: finds wrong indices */
+    HONE_DATA_WIDE,       /* integers of more than 11 bits against -1, 0, 1: finds inputs rounded on the way */
+    HONE_DATA_COUNT
+} hone_data_kind;
+
+/* Which elements of an output are looked at. Flat indices in the role's row-major order; for an indirect role the item
+ * is the slowest dimension. */
+typedef struct hone_sample {
+    int            role;
+    int64_t        count;
+    const int64_t *at;
+} hone_sample;
+
+/* What one output element should be. high + low is the truth; the derived forward bound is how far the arithmetic of
+ * the problem's types may go before its result is rounded to the role's type; naive is what plain loops in that
+ * arithmetic give, rounded likewise. */
+typedef struct hone_truth {
+    double high, low, bound, naive;
+} hone_truth;
+
+/* Where an argument of a backward problem comes from. */
+typedef enum hone_source_kind {
+    HONE_FROM_FORWARD = 1, /* the forward problem's argument `index` */
+    HONE_FROM_GRADIENT,    /* the gradient of the forward problem's argument `index` (of an output: given; of an input: made) */
+    HONE_FROM_STEP,        /* what step `index` of this gradient wrote to its own output */
+    HONE_FROM_ONE          /* a single 1 */
+} hone_source_kind;
+
+typedef struct hone_source {
+    int              role; /* of the backward problem */
+    hone_source_kind kind;
+    int              index;
+} hone_source;
+
+enum { HONE_GRADIENT_STEPS_MAX = 12 };
+
+struct hone_op;
+
+/* One backward problem: run in order, each with its arguments. */
+typedef struct hone_gradient_step {
+    const char *op;
+    union {
+        unsigned char bytes[HONE_PROBLEM_MAX];
+        int64_t       align;
+    } problem;
+    int         source_count;
+    hone_source source[HONE_ROLES_MAX];
+    double      scalar[HONE_SCALARS_MAX]; /* fixed values ... */
+    int         scalar_from[HONE_SCALARS_MAX]; /* ... or 1 + the index of the forward scalar to use instead; 0: fixed */
+    int         output;      /* the role of the backward problem that is made */
+    int         gradient_of; /* the forward argument whose gradient that is; -1: an intermediate of this gradient */
+} hone_gradient_step;
+
+/* How the gradients of all inputs follow from the gradients of all outputs. What the backward pass needs of the forward
+ * one must be among the forward problem's own arguments: an op refuses where it is not, in words. */
+typedef struct hone_gradient {
+    int                count;
+    hone_gradient_step step[HONE_GRADIENT_STEPS_MAX];
+} hone_gradient;
+
+typedef struct hone_op {
+    const char *name; /* "matmul" */
+    unsigned    version;
+    size_t      problem_size;
+
+    /* Legal? else the sentence that says why. */
+    hone_status (*check)(const void *problem);
+    /* "matmul f32 nn 128x3072x768 +bias+gelu ldb=4096", and exactly the inverse, without the op's name in front.
+     * parse() fills a zeroed problem and checks it. */
+    void (*print)(const void *problem, char *out, size_t capacity);
+    hone_status (*parse)(const char *text, void *problem);
+    /* The arguments of this problem: how many; and the names of its scalars, with a value each that means "none". */
+    int (*roles)(const void *problem, hone_role roles[HONE_ROLES_MAX]);
+    int (*scalars)(const void *problem, const char *names[HONE_SCALARS_MAX], double neutral[HONE_SCALARS_MAX]);
+    hone_cost (*cost)(const void *problem);
+    /* A legal problem drawn at random, with edges (0, 1, tile sizes and their neighbours, primes) well covered; at most
+     * about `flops` of work. */
+    void (*random)(uint64_t seed, double flops, void *problem);
+    /* Values of this kind for the inputs and scalars of a problem. Inputs come with their memory, already guarded. */
+    hone_status (*generate)(const void *problem, hone_data_kind kind, uint64_t seed, const hone_arguments *into,
+                            hone_scalar *scalars);
+    /* Can results on this kind of data be told bit for bit? */
+    bool (*exact)(const void *problem, hone_data_kind kind);
+    /* The definition of the op: plain loops, never made fast. `before` holds all arguments as they were before the
+     * launch, in host memory. */
+    hone_status (*reference)(const void *problem, const hone_arguments *before, const hone_sample *sample,
+                             hone_truth *truth);
+    /* NULL: no gradient of this problem is defined; else fills *out, or says why not. */
+    hone_status (*gradient)(const void *problem, hone_gradient *out);
+    /* The problems of a suite ("quick", "full", ...) as text, ended by NULL; NULL where it has none. */
+    const char *const *(*suite)(const char *name);
+} hone_op;
+
+/* The bytes that an argument touches, from its first element: low <= 0 (negative strides), high > 0. Empty: 0, 0. */
+void hone_role_extent(const hone_role *role, int64_t *low, int64_t *high);
+
+/* How many elements it has; 0 when one extent is 0. */
+int64_t hone_role_count(const hone_role *role);
+
+/* Where the flat row-major index `at` lies, in elements from the first. */
+int64_t hone_role_offset(const hone_role *role, int64_t at);
+
+#endif

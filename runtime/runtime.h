@@ -1,0 +1,114 @@
+/* The hall: contexts, devices, streams, plans and the choice between kernels, as the floors above and the hall's own
+ * files see them. Callers of the library see include/hone/ alone. */
+#ifndef HONE_RUNTIME_RUNTIME_H
+#define HONE_RUNTIME_RUNTIME_H
+
+#include <hone/hone.h>
+
+#include "base/log.h"
+#include "kernels/kernel.h"
+
+/* What brings a backend, kernels, ops, or all three. The core itself is the first. */
+typedef struct hone_rt_module {
+    const char               *name;
+    const hone_backend       *backend; /* NULL: none */
+    const hone_op *const     *ops;     /* end with NULL; NULL: none */
+    const hone_kernel *const *kernels;
+} hone_rt_module;
+
+typedef struct hone_rt_context hone_rt_context;
+typedef struct hone_rt_plan    hone_rt_plan;
+
+/* Makes a context with further modules; hone_context_create is this with none. The modules must outlive it. */
+hone_status hone_rt_context_create(const hone_context_options *options, const hone_rt_module *const *modules, int count,
+                                   hone_context **out);
+
+/* The context behind a handle, with a hold that keeps it alive; give it back. */
+hone_status     hone_rt_context_hold(hone_context *handle, hone_rt_context **out);
+void            hone_rt_context_release(hone_rt_context *context);
+const hone_log *hone_rt_context_log(const hone_rt_context *context);
+
+int             hone_rt_device_count(const hone_rt_context *context);
+hone_be_device *hone_rt_device_at(const hone_rt_context *context, int index);
+/* "cpu:0", "best", ...: NULL and the sentence when there is none. */
+hone_be_device *hone_rt_device_find(const hone_rt_context *context, const char *name);
+
+/* Ops, in fixed order; NULL past the end. By name: NULL and the sentence, with the nearest name. */
+const hone_op *hone_rt_op_at(const hone_rt_context *context, int index);
+const hone_op *hone_rt_op_find(const hone_rt_context *context, const char *name);
+
+/* The kernels of an op for a kind of device, in fixed order, whether or not they take a problem. Gives how many. */
+int hone_rt_kernels(const hone_rt_context *context, const hone_op *op, const hone_be_device *device,
+                    const hone_kernel **out, int cap);
+enum { HONE_RT_KERNELS_MAX = 64 };
+
+/* "matmul f32 nn 8x8x8": which op, and its problem. */
+typedef union hone_rt_problem {
+    unsigned char bytes[HONE_PROBLEM_MAX];
+    int64_t       align;
+} hone_rt_problem;
+hone_status hone_rt_problem_parse(const hone_rt_context *context, const char *text, const hone_op **op,
+                                  hone_rt_problem *problem);
+/* The op's name and its own text. */
+void hone_rt_problem_print(const hone_op *op, const void *problem, char *out, size_t capacity);
+
+/* --- plans ---------------------------------------------------------------------------------------------------- */
+
+/* One kernel and one configuration made ready for a request: what a plan is. Immutable, counted. */
+struct hone_rt_plan {
+    const hone_op     *op;
+    const hone_kernel *kernel;
+    hone_config        config;
+    hone_request       request; /* its problem lies in `problem` */
+    hone_rt_problem    problem;
+    hone_needs         needs;
+    void              *ready;
+    char               rule[24]; /* "measured", "predicted", "estimated", "asked for" */
+    /* private to runtime/plan.c */
+    _Atomic(int)       holds;
+    uint64_t           hash;
+    hone_rt_context   *context;
+    int                role_count;
+    size_t             role_low[HONE_ROLES_MAX], role_bytes[HONE_ROLES_MAX];
+    uint8_t            role_needed[HONE_ROLES_MAX];
+};
+
+/* A plan with this very kernel and configuration (NULL: the first it suggests), past the cache and the choice. */
+hone_status hone_rt_plan_with(hone_rt_context *context, const hone_request *request, const hone_kernel *kernel,
+                              const hone_config *config, hone_rt_plan **out);
+/* The plan that would be used: cached, or chosen and made. */
+hone_status hone_rt_plan_for(hone_rt_context *context, const hone_request *request, hone_rt_plan **out);
+void        hone_rt_plan_release(hone_rt_plan *plan);
+
+/* Launches on a backend's stream, past handles and checks: what judge and stopwatch use. */
+static inline hone_status hone_rt_plan_launch(const hone_rt_plan *plan, hone_be_stream *stream,
+                                              const hone_arguments *arguments, hone_span scratch)
+{
+    return plan->kernel->launch(plan->ready, stream, arguments, scratch);
+}
+
+/* --- the choice ----------------------------------------------------------------------------------------------- */
+
+/* One candidate as selection saw it. */
+typedef struct hone_rt_candidate {
+    const hone_kernel *kernel;
+    const char        *refusal; /* NULL: it takes the problem */
+    hone_config        config;
+    double             seconds; /* what it is believed to take; 0: unknown */
+    const char        *basis;   /* "estimated", ...: what the figure rests on */
+} hone_rt_candidate;
+
+/* All kernels, best first, those that refuse at the end. Gives how many; *rule names what decided. */
+int hone_rt_rank(const hone_rt_context *context, const hone_request *request, hone_rt_candidate *out, int cap,
+                 const char **rule);
+
+/* --- profiles ------------------------------------------------------------------------------------------------- */
+
+/* Where this device's profile is written: a path in the user's data folder, or HONE_PROFILE_PATH's first. */
+hone_status hone_rt_profile_path(const hone_be_device *device, char *out, size_t capacity);
+/* Writes device and ceilings as the profile's first line, whole or not at all, keeping what else the file holds. */
+hone_status hone_rt_profile_save(const hone_be_device *device, const hone_ceilings *ceilings);
+/* Reads them. HONE_ERROR_NOT_FOUND: no profile of this silicon; HONE_ERROR_FORMAT: it cannot be trusted, and why. */
+hone_status hone_rt_profile_load(const hone_be_device *device, hone_ceilings *out);
+
+#endif
