@@ -104,11 +104,14 @@ int hone_rt_rank(const hone_rt_context *context, const hone_request *request, ho
 
 /* --- profiles ------------------------------------------------------------------------------------------------- */
 
-/* Where this device's profile is written: a path in the user's data folder, or HONE_PROFILE_PATH's first. */
-hone_status hone_rt_profile_path(const hone_be_device *device, char *out, size_t capacity);
+/* Folders of profiles: `path` (a ':' list) where one is given, else HONE_PROFILE_PATH, else the user's and the system's.
+ * The first is the one that is written. */
+
+/* Where this device's profile is written. */
+hone_status hone_rt_profile_path(const hone_be_device *device, const char *path, char *out, size_t capacity);
 /* Writes device and ceilings as the profile's first line, whole or not at all, keeping what else the file holds. */
-hone_status hone_rt_profile_save(const hone_be_device *device, const hone_ceilings *ceilings);
+hone_status hone_rt_profile_save(const hone_be_device *device, const char *path, const hone_ceilings *ceilings);
 /* Reads them. HONE_ERROR_NOT_FOUND: no profile of this silicon; HONE_ERROR_FORMAT: it cannot be trusted, and why. */
-hone_status hone_rt_profile_load(const hone_be_device *device, hone_ceilings *out);
+hone_status hone_rt_profile_load(const hone_be_device *device, const char *path, hone_ceilings *out);
 
 #endif
