@@ -36,8 +36,8 @@ hone_status hone_allocator_set(const hone_allocator *chosen)
 {
     int64_t blocks = atomic_load(&live);
     HONE_CHECK(blocks == 0, HONE_ERROR_STATE,
-               "allocator: %" PRId64 " blocks of the present allocator are in use; destroy every context, stream, plan, "
-               "buffer and event first",
+               "allocator: %" PRId64 " blocks of the present allocator are in use; destroy every context, stream, "
+               "plan, buffer and event first",
                blocks);
     HONE_CHECK(!chosen || (chosen->allocate && chosen->release), HONE_ERROR_ARGUMENT,
                "allocator: both allocate and release must be given");

@@ -56,7 +56,8 @@ static bool number(const char **at, const char *end, int64_t *out)
     const char *first = *at;
     for (; *at < end && **at >= '0' && **at <= '9'; ++*at) {
         int64_t digit = **at - '0';
-        if (!hone_extent_mul(value, 10, &value) || !hone_extent_add(value, negative ? -digit : digit, &value)) return false;
+        if (!hone_extent_mul(value, 10, &value)) return false;
+        if (!hone_extent_add(value, negative ? -digit : digit, &value)) return false;
     }
     *out = value;
     return *at != first;

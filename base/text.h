@@ -28,7 +28,7 @@ bool hone_word_next(const char **cursor, hone_word *out);
 bool hone_word_is(hone_word word, const char *text);
 /* "key=value": true when the word begins with `key` and '='; *value is the rest. */
 bool hone_word_key(hone_word word, const char *key, hone_word *value);
-/* `count` decimal numbers with `separator` between them, the whole word. Refuses overflow, signs but '-', and blanks. */
+/* `count` decimal numbers with `separator` between them, the whole word. Refuses overflow, '+', and blanks. */
 bool hone_word_numbers(hone_word word, char separator, int64_t *out, int count);
 /* The same with 1 .. cap numbers; gives how many, 0 when the word is not of that form. */
 int hone_word_list(hone_word word, char separator, int64_t *out, int cap);

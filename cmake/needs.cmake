@@ -20,12 +20,13 @@ if(NOT HONE_XXHASH_INCLUDE)
 endif()
 if(missing)
     list(JOIN missing " " missing)
-    message(FATAL_ERROR "hone needs libraries that are not here. On Debian and Ubuntu:\n    apt-get install ${missing}\n"
-        "or let scripts/setup install all that hone can use.")
+    message(FATAL_ERROR "hone needs libraries that are not here. On Debian and Ubuntu:\n"
+        "    apt-get install ${missing}\nor let scripts/setup install all that hone can use.")
 endif()
 
 add_library(hone_needs INTERFACE)
-target_link_libraries(hone_needs INTERFACE PkgConfig::HONE_HWLOC PkgConfig::HONE_JANSSON Threads::Threads m ${CMAKE_DL_LIBS})
+target_link_libraries(hone_needs INTERFACE
+    PkgConfig::HONE_HWLOC PkgConfig::HONE_JANSSON Threads::Threads m ${CMAKE_DL_LIBS})
 target_compile_definitions(hone_needs INTERFACE XXH_INLINE_ALL)
 if(NOT HONE_XXHASH_INCLUDE IN_LIST CMAKE_C_IMPLICIT_INCLUDE_DIRECTORIES)
     target_include_directories(hone_needs SYSTEM INTERFACE ${HONE_XXHASH_INCLUDE})

@@ -61,7 +61,7 @@ typedef struct hone_truth {
 /* Where an argument of a backward problem comes from. */
 typedef enum hone_source_kind {
     HONE_FROM_FORWARD = 1, /* the forward problem's argument `index` */
-    HONE_FROM_GRADIENT,    /* the gradient of the forward problem's argument `index` (of an output: given; of an input: made) */
+    HONE_FROM_GRADIENT,    /* the gradient of the forward problem's argument `index`: given for an output, else made */
     HONE_FROM_STEP,        /* what step `index` of this gradient wrote to its own output */
     HONE_FROM_ONE          /* a single 1 */
 } hone_source_kind;

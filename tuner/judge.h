@@ -51,8 +51,8 @@ hone_status hone_judge_plan(hone_rt_context *context, const hone_rt_plan *plan, 
 /* The same with any function in the launch's place: so that seeded faults can be judged. */
 typedef hone_status (*hone_judge_launch)(void *self, const hone_rt_plan *plan, hone_be_stream *stream,
                                          const hone_arguments *arguments, hone_span scratch);
-hone_status hone_judge_launch_of(hone_rt_context *context, const hone_rt_plan *plan, hone_judge_launch launch, void *self,
-                                 const hone_judge_options *options, hone_verdict *out);
+hone_status hone_judge_launch_of(hone_rt_context *context, const hone_rt_plan *plan, hone_judge_launch launch,
+                                 void *self, const hone_judge_options *options, hone_verdict *out);
 
 const char *hone_fault_text(hone_fault fault);
 

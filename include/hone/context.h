@@ -34,7 +34,7 @@ typedef struct hone_context_options {
     void               *log_user;
     hone_log_level      log_level;     /* 0: HONE_LOG_WARNING */
     int                 deterministic; /* not 0: only kernels whose bits depend on the problem alone */
-    const char         *profile_path;  /* NULL: where HONE_PROFILE_PATH says, else the user's and the system's folders */
+    const char         *profile_path;  /* NULL: where HONE_PROFILE_PATH says, else the user's and system's folders */
 } hone_context_options;
 
 #define HONE_CONTEXT_OPTIONS                                                                                           \
@@ -53,7 +53,7 @@ HONE_API hone_status hone_context_destroy(hone_context *context);
 /** Where hone gets its memory from. Both functions may be called from any thread. */
 typedef struct hone_allocator {
     void *user;
-    void *(*allocate)(void *user, size_t bytes, size_t alignment); /* alignment is a power of two; NULL when there is none */
+    void *(*allocate)(void *user, size_t bytes, size_t alignment); /* a power of two; NULL when there is none */
     void (*release)(void *user, void *memory, size_t bytes);
 } hone_allocator;
 

@@ -45,7 +45,7 @@ typedef struct hone_matmul_options {
     size_t    size;       /* sizeof(hone_matmul_options) */
     double    alpha;
     double    beta;       /* exactly 0: c is never read, it may hold NaN */
-    unsigned  accuracy;   /* HONE_ACCURACY_*: what less than the full accuracy of the types is allowed; 0: nothing less */
+    unsigned  accuracy;   /* HONE_ACCURACY_*: what less than the types' full accuracy is allowed; 0: nothing less */
     int       step_count; /* 0 .. HONE_STEPS_MAX, done in order */
     hone_step steps[HONE_STEPS_MAX];
 } hone_matmul_options;

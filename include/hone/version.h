@@ -13,7 +13,8 @@
 #define HONE_VERSION_PATCH 0
 
 /* Ten bits each for minor and patch: later versions compare greater. */
-#define HONE_VERSION_NUMBER(major, minor, patch) (((uint32_t)(major) << 20) | ((uint32_t)(minor) << 10) | (uint32_t)(patch))
+#define HONE_VERSION_NUMBER(major, minor, patch)                                                                       \
+    (((uint32_t)(major) << 20) | ((uint32_t)(minor) << 10) | (uint32_t)(patch))
 #define HONE_VERSION HONE_VERSION_NUMBER(HONE_VERSION_MAJOR, HONE_VERSION_MINOR, HONE_VERSION_PATCH)
 
 /* The number in libhone.so.N: raised when a program compiled before would no longer run right. */

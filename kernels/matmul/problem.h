@@ -9,8 +9,8 @@
  *
  *     matmul f32 nn 128x3072x768 +bias+gelu batch=4 ldb=4096
  *
- * m x n x k. The letters tell how a and b lie: n row-major, t transposed (column-major); c is row-major. Strides that no
- * leading dimension expresses are written whole: sa=ROWxCOLUMN, sb=, sc=; batch strides bsa=, bsb=, bsc= (0 repeats).
+ * m x n x k. The letters tell how a and b lie: n row-major, t transposed (column-major); c is row-major. Strides that
+ * no leading dimension tells are written whole: sa=ROWxCOLUMN, sb=, sc=; batch strides bsa=, bsb=, bsc= (0 repeats).
  * beta=1 says that c is read; pointers=1 that each operand is an array of pointers, `batch` of them expected. */
 #ifndef HONE_KERNELS_MATMUL_PROBLEM_H
 #define HONE_KERNELS_MATMUL_PROBLEM_H

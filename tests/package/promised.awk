@@ -1,4 +1,4 @@
-# promised.awk: the names that public headers mark HONE_API, one a line. Comments and macro definitions are not promises;
+# promised.awk: the names that public headers mark HONE_API, one a line. Comments and macro definitions are no promises;
 # a declaration runs from HONE_API to the first opening bracket (a function) or semicolon (a variable).
 /^[ \t]*#/ { while (/\\$/) if ((getline) <= 0) exit; next }
 {

@@ -1,0 +1,28 @@
+# The door for a first visit; everything behind it is CMake (CMakePresets.json) and the scripts it calls.
+.PHONY: help demo test build install clean
+
+help:
+	@echo "make demo      install what is missing, build, show the devices, run and explain a matmul"
+	@echo "make test      install what is missing, build, run every test (about ten minutes on two cores)"
+	@echo "make build     the library and the program, in build/release"
+	@echo "make install   that, to PREFIX (default /usr/local), DESTDIR is kept"
+	@echo "make clean     remove build/"
+	@echo "Day by day: cmake --workflow --preset dev   (presets: dev release clang asan tsan aarch64)"
+
+demo:
+	@scripts/demo
+
+test:
+	@scripts/setup
+	@scripts/test
+
+build:
+	@scripts/setup build
+	@scripts/build release -DHONE_BUILD_TESTS=OFF -DHONE_BUILD_BENCH=OFF
+
+PREFIX ?= /usr/local
+install: build
+	cmake --install build/release --prefix $(PREFIX)
+
+clean:
+	rm -rf build
