@@ -104,7 +104,7 @@ int hone_rt_rank(const hone_rt_context *context, const hone_request *request, ho
 
 /* --- profiles ------------------------------------------------------------------------------------------------- */
 
-/* Folders of profiles: `path` (a ':' list) where one is given, else HONE_PROFILE_PATH, else the user's and the system's.
+/* Folders of profiles: `path` (a ':' list) where one is given, else HONE_PROFILE_PATH, else the user's and system's.
  * The first is the one that is written. */
 
 /* Where this device's profile is written. */
