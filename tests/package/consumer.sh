@@ -1,6 +1,6 @@
 #!/bin/sh
 # consumer.sh <way>: one test of the package; see CMakeLists.txt beside it. What it works with comes by environment:
-# CC CXX CMAKE NM (tools), SOURCE (of hone), BUILD (its build tree), STAGE (a folder of ours).
+# CC CXX CMAKE GENERATOR NM (tools), SOURCE (of hone), BUILD (its build tree), STAGE (a folder of ours).
 set -eu
 first=$SOURCE/examples/first.c
 prefix=$STAGE/moved
@@ -15,6 +15,12 @@ find_libdir() {
     export PKG_CONFIG_PATH="$libdir/pkgconfig"
 }
 need_pkg_config() { command -v pkg-config >/dev/null || skip "no pkg-config"; }
+build_with_cmake() {   # our own small project, then both of its programs
+    "$CMAKE" -G "$GENERATOR" -S "$SOURCE/tests/package/consumer" -B "$out" -DCMAKE_C_COMPILER="$CC" "$@"
+    "$CMAKE" --build "$out" --parallel 2
+    "$out/first_shared"
+    "$out/first_static"
+}
 strict='-Wall -Wextra -Wpedantic -Werror'
 
 rm -rf "$out"; mkdir -p "$out"
@@ -51,17 +57,10 @@ cplusplus)
     LD_LIBRARY_PATH=$libdir "$out/first"
     ;;
 cmake_installed)
-    "$CMAKE" -S "$SOURCE/tests/package/consumer" -B "$out" -DHONE_FROM=installation \
-        -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$CC"
-    "$CMAKE" --build "$out" --parallel 2
-    "$out/first_shared"
-    "$out/first_static"
+    build_with_cmake -DHONE_FROM=installation -DCMAKE_PREFIX_PATH="$prefix"
     ;;
 cmake_subdirectory)
-    "$CMAKE" -S "$SOURCE/tests/package/consumer" -B "$out" -DHONE_FROM="$SOURCE" -DCMAKE_C_COMPILER="$CC"
-    "$CMAKE" --build "$out" --parallel 2
-    "$out/first_shared"
-    "$out/first_static"
+    build_with_cmake -DHONE_FROM="$SOURCE"
     ;;
 symbols)
     # Exported is what the headers promise, no more.
