@@ -21,7 +21,8 @@ enum { MARK_BITS = 8, KIND_BITS = 3, SERIAL_BITS = 34, PLACE_BITS = 18 };
 enum { MARK_BITS = 2, KIND_BITS = 3, SERIAL_BITS = 14, PLACE_BITS = 12 };
 #define MARK ((uintptr_t)0x2)
 #endif
-_Static_assert(MARK_BITS + KIND_BITS + SERIAL_BITS + PLACE_BITS + 1 == sizeof(uintptr_t) * 8, "a token fills a pointer");
+_Static_assert(MARK_BITS + KIND_BITS + SERIAL_BITS + PLACE_BITS + 1 == sizeof(uintptr_t) * 8,
+               "a token fills a pointer");
 
 enum { PLACES = 1 << PLACE_BITS, PLACE_AT = 1, SERIAL_AT = PLACE_AT + PLACE_BITS, KIND_AT = SERIAL_AT + SERIAL_BITS };
 #define SERIAL_MASK (((uint64_t)1 << SERIAL_BITS) - 1)
@@ -52,7 +53,8 @@ static bool place_take(uint32_t *out)
     }
     uint32_t fresh = atomic_load_explicit(&used, memory_order_relaxed);
     while (fresh < PLACES)
-        if (atomic_compare_exchange_weak_explicit(&used, &fresh, fresh + 1, memory_order_relaxed, memory_order_relaxed)) {
+        if (atomic_compare_exchange_weak_explicit(&used, &fresh, fresh + 1, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
             *out = fresh;
             return true;
         }
@@ -65,7 +67,8 @@ static void place_give(uint32_t place)
     do {
         atomic_store_explicit(&slots[place].object, (uint32_t)head, memory_order_release);
         first = ((head >> 32) + 1) << 32 | (place + 1);
-    } while (!atomic_compare_exchange_weak_explicit(&free_at, &head, first, memory_order_release, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&free_at, &head, first, memory_order_release,
+                                                    memory_order_relaxed));
 }
 
 /* --- tokens --------------------------------------------------------------------------------------------------- */

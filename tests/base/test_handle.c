@@ -103,7 +103,8 @@ static void the_table_can_be_full(void **state)
     size_t      count = 0;
     void       *extra;
     (void)state;
-    while (count < sizeof objects && hone_handle_new(HONE_HANDLE_BUFFER, &objects[count], &tokens[count]) == HONE_OK) count++;
+    while (count < sizeof objects &&
+           hone_handle_new(HONE_HANDLE_BUFFER, &objects[count], &tokens[count]) == HONE_OK) count++;
     assert_true(count >= 1 << 12);
     assert_int_equal(hone_handle_new(HONE_HANDLE_BUFFER, &objects[0], &extra), HONE_ERROR_MEMORY);
     assert_null(extra);
