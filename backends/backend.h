@@ -48,7 +48,8 @@ typedef struct hone_cpu_facts {
     hone_isa isa; /* the highest level that CPU and operating system both give, and HONE_ISA allows */
     unsigned extensions;
     int      cores;
-    size_t   cache_bytes[HONE_LEVEL_MEMORY]; /* of one core for L1 and L2, the shared one for L3; 0: none or unknown */
+    size_t   cache_bytes[HONE_LEVEL_MEMORY]; /* one L1, L2 and L3 as a core sees them; L1 and L2 are never 0, L3 may be */
+    int      cache_cores[HONE_LEVEL_MEMORY]; /* how many of the cores share it; 0 where there is none */
     size_t   line_bytes;
 } hone_cpu_facts;
 
