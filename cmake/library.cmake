@@ -22,7 +22,6 @@ foreach(library IN ITEMS hone hone_static)
     set_target_properties(${library} PROPERTIES LINKER_LANGUAGE C)
     target_include_directories(${library} INTERFACE
         $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-    target_compile_features(${library} INTERFACE c_std_11)
     target_link_libraries(${library} PRIVATE
         PkgConfig::HONE_HWLOC PkgConfig::HONE_JANSSON Threads::Threads m ${CMAKE_DL_LIBS})
 endforeach()
