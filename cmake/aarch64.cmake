@@ -18,6 +18,7 @@ set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 set(ENV{PKG_CONFIG_SYSROOT_DIR} ${root})
 set(ENV{PKG_CONFIG_LIBDIR} ${root}/usr/lib/aarch64-linux-gnu/pkgconfig:${root}/usr/share/pkgconfig)
 
+set(CMAKE_C_FLAGS_INIT "-isystem ${root}/usr/include/aarch64-linux-gnu")     # hwloc keeps a header there
 set(libraries ${root}/usr/lib/aarch64-linux-gnu)
 string(APPEND CMAKE_EXE_LINKER_FLAGS_INIT    " -Wl,-rpath-link,${libraries}:${root}/lib/aarch64-linux-gnu")
 string(APPEND CMAKE_SHARED_LINKER_FLAGS_INIT " -Wl,-rpath-link,${libraries}:${root}/lib/aarch64-linux-gnu")
