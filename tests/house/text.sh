@@ -7,7 +7,7 @@ rooms='include base backends kernels runtime tuner trainer cli bench tests examp
 files=$(find CMakeLists.txt Makefile $rooms -type f 2>/dev/null | sort |
     grep -E -e '[.]([chsS]|inl|def|cc|cu|cuh|cl|cmake|sh|awk|map)$' \
         -e '(CMakeLists.txt|Makefile)$' -e '^(scripts|.ci)/')
-awk -f tests/house/text.awk $files
+awk -f tests/house/text.awk $files || { echo "(scripts/format wraps lines that are too long)"; exit 1; }
 
 plant=$STAGE/text
 count=0
