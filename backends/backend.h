@@ -48,7 +48,7 @@ typedef struct hone_cpu_facts {
     hone_isa isa; /* the highest level that CPU and operating system both give, and HONE_ISA allows */
     unsigned extensions;
     int      cores;
-    size_t   cache_bytes[HONE_LEVEL_MEMORY]; /* one L1, L2 and L3 as a core sees them; L1 and L2 are never 0, L3 may be */
+    size_t   cache_bytes[HONE_LEVEL_MEMORY]; /* one L1, L2 and L3 as a core sees it; only L3 may be 0 */
     int      cache_cores[HONE_LEVEL_MEMORY]; /* how many of the cores share it; 0 where there is none */
     size_t   line_bytes;
 } hone_cpu_facts;

@@ -7,9 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SENTENCE_MAX 1024
-
-static _Thread_local char sentence[SENTENCE_MAX];
+static _Thread_local char sentence[HONE_SENTENCE_MAX];
 
 const char *hone_last_error(void)
 {
@@ -40,7 +38,7 @@ const char *hone_status_name(hone_status status)
 
 hone_status hone_fail(hone_status status, const char *format, ...)
 {
-    char    said[SENTENCE_MAX]; /* the arguments may point into the sentence that is being replaced */
+    char    said[HONE_SENTENCE_MAX]; /* the arguments may point into the sentence that is being replaced */
     va_list list;
     va_start(list, format);
     vsnprintf(said, sizeof said, format, list);
@@ -51,7 +49,7 @@ hone_status hone_fail(hone_status status, const char *format, ...)
 
 hone_status hone_fail_within(hone_status status, const char *format, ...)
 {
-    char    said[SENTENCE_MAX];
+    char    said[HONE_SENTENCE_MAX];
     va_list list;
     va_start(list, format);
     int length = vsnprintf(said, sizeof said, format, list);
@@ -61,6 +59,16 @@ hone_status hone_fail_within(hone_status status, const char *format, ...)
         snprintf(said + length, sizeof said - (size_t)length, ": %.*s", (int)(sizeof said - 3) - length, sentence);
     memcpy(sentence, said, sizeof sentence);
     return status;
+}
+
+void hone_sentence_keep(hone_sentence *out)
+{
+    memcpy(out->text, sentence, sizeof sentence);
+}
+
+void hone_sentence_back(const hone_sentence *kept)
+{
+    memcpy(sentence, kept->text, sizeof sentence);
 }
 
 void hone_assert_failed(const char *expression, const char *file, int line)

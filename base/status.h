@@ -12,6 +12,14 @@ hone_status hone_fail(hone_status status, const char *format, ...) HONE_PRINTF(2
 /* Puts "prefix: " before the sentence that a floor below wrote. */
 hone_status hone_fail_within(hone_status status, const char *format, ...) HONE_PRINTF(2, 3);
 
+/* The thread's sentence, put aside and brought back: for calls that try what may fail and then succeed. */
+enum { HONE_SENTENCE_MAX = 1024 };
+typedef struct hone_sentence {
+    char text[HONE_SENTENCE_MAX];
+} hone_sentence;
+void hone_sentence_keep(hone_sentence *out);
+void hone_sentence_back(const hone_sentence *kept);
+
 /* What an assertion says; ends the process. For our own mistakes alone. */
 _Noreturn void hone_assert_failed(const char *expression, const char *file, int line);
 

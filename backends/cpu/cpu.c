@@ -32,7 +32,8 @@ static void brand(char out[49])
     unsigned *words = (unsigned *)(void *)out;
     memset(out, 0, 49);
     for (unsigned leaf = 0; leaf < 3; leaf++)
-        if (!__get_cpuid(0x80000002u + leaf, &words[4 * leaf], &words[4 * leaf + 1], &words[4 * leaf + 2], &words[4 * leaf + 3])) {
+        if (!__get_cpuid(0x80000002u + leaf, &words[4 * leaf], &words[4 * leaf + 1], &words[4 * leaf + 2],
+                         &words[4 * leaf + 3])) {
             out[0] = 0;
             return;
         }
@@ -45,6 +46,8 @@ static void silicon(hone_text *text)
     if (!__get_cpuid(0, &a, &vendor[0], &vendor[2], &vendor[1])) return;
     char name[13] = {0};
     memcpy(name, vendor, 12);
+    for (char *at = name; *at; at++) /* a hypervisor may call itself anything */
+        if (*at <= ' ' || *at >= 127) *at = '_';
     if (!__get_cpuid(1, &a, &b, &c, &d)) return;
     unsigned family = a >> 8 & 15, model = a >> 4 & 15;
     if (family == 6 || family == 15) model += (a >> 16 & 15) << 4;
@@ -141,11 +144,13 @@ void hone_cpu_describe(const hone_cpu_layout *layout, hone_isa isa_limit, hone_b
     hone_text_add(&text, " %s", hone_cpu_isa_name(full));
     add_extensions(&text, '+', extensions);
     hone_text_add(&text, " cores=%d", layout->kinds[0]);
-    for (int kind = 1; kind < HONE_CPU_KINDS_MAX && layout->kinds[kind]; kind++) hone_text_add(&text, "+%d", layout->kinds[kind]);
+    for (int kind = 1; kind < HONE_CPU_KINDS_MAX && layout->kinds[kind]; kind++)
+        hone_text_add(&text, "+%d", layout->kinds[kind]);
     hone_text_add(&text, " threads=%d", layout->threads);
     for (int level = 0; level < HONE_LEVEL_MEMORY; level++)
         if (layout->cache_bytes[level])
-            hone_text_add(&text, " l%d=%zuk/%d", level + 1, layout->cache_bytes[level] >> 10, layout->cache_cores[level]);
+            hone_text_add(&text, " l%d=%zuk/%d", level + 1, layout->cache_bytes[level] >> 10,
+                          layout->cache_cores[level]);
 }
 
 static hone_status cpu_open(const hone_backend_options *options, void **self, hone_be_device ***devices, int *count)
@@ -272,7 +277,8 @@ static hone_status within(const hone_be_buffer *base, size_t offset, size_t byte
     return HONE_OK;
 }
 
-static hone_status buffer_write(hone_be_stream *stream, hone_be_buffer *base, size_t offset, const void *host, size_t bytes)
+static hone_status buffer_write(hone_be_stream *stream, hone_be_buffer *base, size_t offset, const void *host,
+                                size_t bytes)
 {
     (void)stream;
     HONE_TRY(within(base, offset, bytes));

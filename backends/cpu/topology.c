@@ -137,7 +137,8 @@ static void read_cores(const char *sys, const hone_cpu_mask *usable, hone_cpu_ma
     if (read_text(text, sizeof text, "%s/devices/system/cpu/smt/active", sys) && text[0] == '0') return;
     for (int cpu = mask_next(usable, 0); cpu >= 0; cpu = mask_next(usable, cpu + 1)) {
         if (!hone_cpu_mask_has(cores, cpu)) continue;
-        if (!read_text(text, sizeof text, "%s/devices/system/cpu/cpu%d/topology/thread_siblings_list", sys, cpu)) continue;
+        if (!read_text(text, sizeof text, "%s/devices/system/cpu/cpu%d/topology/thread_siblings_list", sys, cpu))
+            continue;
         if (!hone_cpu_mask_parse(text, &siblings)) continue;
         for (int other = mask_next(&siblings, cpu + 1); other >= 0; other = mask_next(&siblings, other + 1))
             cores->word[other / 64] &= ~((uint64_t)1 << (other % 64));
@@ -145,7 +146,8 @@ static void read_cores(const char *sys, const hone_cpu_mask *usable, hone_cpu_ma
 }
 
 /* Counts the cores of each kind, and gives a CPU of the strongest. Kinds are told apart by what the kernel names them
- * (Intel's hybrids), or by the capacity it gives them (ARM's). Clock limits are not asked: favoured cores are no kind. */
+ * (Intel's hybrids), or by the capacity it gives them (ARM's).
+ * Clock limits are not asked: favoured cores are no kind. */
 static int read_kinds(const char *sys, const hone_cpu_mask *cores, int kinds[HONE_CPU_KINDS_MAX])
 {
     char          text[4096];
@@ -190,24 +192,24 @@ static int read_kinds(const char *sys, const hone_cpu_mask *cores, int kinds[HON
 
 /* --- caches --------------------------------------------------------------------------------------------------- */
 
+static bool cache_text(char *out, size_t capacity, const char *sys, int cpu, int index, const char *field)
+{
+    return read_text(out, capacity, "%s/devices/system/cpu/cpu%d/cache/index%d/%s", sys, cpu, index, field);
+}
+
 static void read_caches(const char *sys, int cpu, const hone_cpu_mask *cores, hone_cpu_layout *out)
 {
     char          text[4096];
     hone_cpu_mask sharing;
-    for (int index = 0; index < 16; index++) {
-        if (!read_text(text, sizeof text, "%s/devices/system/cpu/cpu%d/cache/index%d/level", sys, cpu, index)) break;
+    for (int index = 0; cache_text(text, sizeof text, sys, cpu, index, "level"); index++) {
         int level = atoi(text) - 1;
         if (level < HONE_LEVEL_L1 || level > HONE_LEVEL_L3) continue;
-        if (!read_text(text, sizeof text, "%s/devices/system/cpu/cpu%d/cache/index%d/type", sys, cpu, index) ||
-            strncmp(text, "Instruction", 11) == 0)
-            continue;
-        if (!read_text(text, sizeof text, "%s/devices/system/cpu/cpu%d/cache/index%d/size", sys, cpu, index)) continue;
+        if (cache_text(text, sizeof text, sys, cpu, index, "type") && strncmp(text, "Instruction", 11) == 0) continue;
+        if (!cache_text(text, sizeof text, sys, cpu, index, "size")) continue;
         out->cache_bytes[level] = (size_t)size_in(text);
-        if (read_text(text, sizeof text, "%s/devices/system/cpu/cpu%d/cache/index%d/coherency_line_size", sys, cpu, index) &&
-            !out->line_bytes)
+        if (!out->line_bytes && cache_text(text, sizeof text, sys, cpu, index, "coherency_line_size"))
             out->line_bytes = (size_t)size_in(text);
-        if (read_text(text, sizeof text, "%s/devices/system/cpu/cpu%d/cache/index%d/shared_cpu_list", sys, cpu, index) &&
-            hone_cpu_mask_parse(text, &sharing)) {
+        if (cache_text(text, sizeof text, sys, cpu, index, "shared_cpu_list") && hone_cpu_mask_parse(text, &sharing)) {
             mask_and(&sharing, cores);
             out->cache_cores[level] = mask_count(&sharing);
         }
@@ -255,7 +257,8 @@ static bool group_path(const char *groups, const char *controller, char *out, si
 }
 
 /* Calls `look` for each group from the process's own up to the root, as far as they can be seen from in here. */
-static void each_group(const char *tree, char *path, void (*look)(const char *group, hone_cpu_layout *), hone_cpu_layout *out)
+static void each_group(const char *tree, char *path, void (*look)(const char *group, hone_cpu_layout *),
+                       hone_cpu_layout *out)
 {
     char group[PATH_SIZE];
     for (;;) {
@@ -272,7 +275,8 @@ static void limit_memory(const char *group, hone_cpu_layout *out)
 {
     char     text[64];
     uint64_t limit = 0;
-    if (read_text(text, sizeof text, "%s/memory.max", group) || read_text(text, sizeof text, "%s/memory.limit_in_bytes", group))
+    if (read_text(text, sizeof text, "%s/memory.max", group) ||
+        read_text(text, sizeof text, "%s/memory.limit_in_bytes", group))
         limit = size_in(text); /* "max" is none */
     if (limit && (!out->memory_bytes || limit < out->memory_bytes)) out->memory_bytes = limit;
 }
@@ -303,7 +307,10 @@ static void read_limits(const char *sys, const char *proc, hone_cpu_layout *out)
         const char *controller, *folder;
         void (*look)(const char *, hone_cpu_layout *);
     } limits[] = {
-        {"", "", limit_memory}, {"memory", "/memory", limit_memory}, {"", "", limit_threads}, {"cpu", "/cpu", limit_threads},
+        {"", "", limit_memory},
+        {"memory", "/memory", limit_memory},
+        {"", "", limit_threads},
+        {"cpu", "/cpu", limit_threads},
     };
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         snprintf(tree, sizeof tree, "%s/fs/cgroup%s", sys, limits[i].folder);
@@ -328,7 +335,8 @@ bool hone_cpu_layout_read(const char *sys, const char *proc, const hone_cpu_mask
     char          text[4096];
     hone_cpu_mask here = *usable, online, cores;
     memset(out, 0, sizeof *out);
-    if (!read_text(text, sizeof text, "%s/devices/system/cpu/online", sys) || !hone_cpu_mask_parse(text, &online)) return false;
+    if (!read_text(text, sizeof text, "%s/devices/system/cpu/online", sys) || !hone_cpu_mask_parse(text, &online))
+        return false;
     if (mask_count(&here))
         mask_and(&here, &online); /* the system may list CPUs that are not there */
     else
@@ -458,8 +466,10 @@ void hone_cpu_layout_here(hone_cpu_layout *out)
     if (!out->cache_bytes[HONE_LEVEL_L2]) out->cache_bytes[HONE_LEVEL_L2] = 256 << 10;
     if (!out->line_bytes) out->line_bytes = 64;
     for (int level = HONE_LEVEL_L1; level <= HONE_LEVEL_L3; level++)
-        if (out->cache_bytes[level] && !out->cache_cores[level]) out->cache_cores[level] = level == HONE_LEVEL_L3 ? out->cores : 1;
+        if (out->cache_bytes[level] && !out->cache_cores[level])
+            out->cache_cores[level] = level == HONE_LEVEL_L3 ? out->cores : 1;
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     uint64_t told = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
-    if (!out->memory_bytes || (!read && told > out->memory_bytes)) out->memory_bytes = told; /* a limit was read with the rest */
+    if (!out->memory_bytes || (!read && told > out->memory_bytes))
+        out->memory_bytes = told; /* a limit was read with the rest */
 }
