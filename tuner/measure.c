@@ -52,15 +52,15 @@ hone_measure_options hone_measure_defaults(void)
                                   .threshold = 0.01, .seed = 1};
 }
 
-const char *hone_verdict_text(hone_verdict verdict)
+const char *hone_outcome_text(hone_outcome outcome)
 {
-    switch (verdict) {
+    switch (outcome) {
 #define VERDICT_TEXT(name, text)                                                                                       \
     case name: return text;
-        HONE_VERDICT_LIST(VERDICT_TEXT)
+        HONE_OUTCOME_LIST(VERDICT_TEXT)
 #undef VERDICT_TEXT
     }
-    return "no verdict";
+    return "no outcome";
 }
 
 static double now(const struct bench *b)
@@ -416,12 +416,12 @@ void hone_measurement_destroy(hone_measurement *measurement)
     hone_free(measurement);
 }
 
-hone_verdict hone_measure_verdict(hone_interval ratio, double margin)
+hone_outcome hone_measure_outcome(hone_interval ratio, double margin)
 {
-    if (hone_interval_above(ratio, 1 + margin)) return HONE_VERDICT_SLOWER;
-    if (hone_interval_below(ratio, 1 / (1 + margin))) return HONE_VERDICT_FASTER;
-    if (ratio.lo >= 1 / (1 + margin) && ratio.hi <= 1 + margin) return HONE_VERDICT_SAME;
-    return HONE_VERDICT_UNKNOWN;
+    if (hone_interval_above(ratio, 1 + margin)) return HONE_OUTCOME_SLOWER;
+    if (hone_interval_below(ratio, 1 / (1 + margin))) return HONE_OUTCOME_FASTER;
+    if (ratio.lo >= 1 / (1 + margin) && ratio.hi <= 1 + margin) return HONE_OUTCOME_SAME;
+    return HONE_OUTCOME_UNKNOWN;
 }
 
 hone_status hone_measure_compare(const hone_measurement *m, int one, int other, hone_comparison *out)
@@ -436,7 +436,7 @@ hone_status hone_measure_compare(const hone_measurement *m, int one, int other, 
     out->rounds = rounds;
     out->margin = fmax(m->threshold, m->floor);
     hone_status status = hone_stats_ratio(a->samples, b->samples, rounds, 0.95, seed, scratch, &out->ratio);
-    out->verdict = status || m->disturbed ? HONE_VERDICT_UNKNOWN : hone_measure_verdict(out->ratio, out->margin);
+    out->outcome = status || m->disturbed ? HONE_OUTCOME_UNKNOWN : hone_measure_outcome(out->ratio, out->margin);
     hone_free(scratch);
     return status;
 }
@@ -447,7 +447,7 @@ hone_status hone_measure_duel(const hone_contestant *one, const hone_contestant 
     const hone_contestant both[2] = {*other, *one};
     const hone_watch *w = options->watch ? options->watch : hone_watch_real(options->threads);
     hone_measure_options once = *options;
-    hone_verdict before = HONE_VERDICT_UNKNOWN;
+    hone_outcome before = HONE_OUTCOME_UNKNOWN;
     int64_t start = w->now_ns(w->self);
     int     rounds = options->rounds_min;
     for (int pass = 0;; pass++) {
@@ -459,15 +459,15 @@ hone_status hone_measure_duel(const hone_contestant *one, const hone_contestant 
         hone_measurement_destroy(m);
         HONE_TRY(status);
 
-        bool differs = out->verdict == HONE_VERDICT_SLOWER || out->verdict == HONE_VERDICT_FASTER;
-        if (out->verdict == HONE_VERDICT_SAME || (differs && out->verdict == before)) return HONE_OK;
-        bool contradicts = differs && before != HONE_VERDICT_UNKNOWN;
+        bool differs = out->outcome == HONE_OUTCOME_SLOWER || out->outcome == HONE_OUTCOME_FASTER;
+        if (out->outcome == HONE_OUTCOME_SAME || (differs && out->outcome == before)) return HONE_OK;
+        bool contradicts = differs && before != HONE_OUTCOME_UNKNOWN;
         bool confirm = differs && !contradicts;
-        before = confirm ? out->verdict : HONE_VERDICT_UNKNOWN;
+        before = confirm ? out->outcome : HONE_OUTCOME_UNKNOWN;
         once.budget_s = options->budget_s - (double)(w->now_ns(w->self) - start) * 1e-9;
         bool spent = options->budget_s > 0 && once.budget_s <= 0;
         if (spent || (!confirm && rounds >= options->rounds_max)) {
-            out->verdict = HONE_VERDICT_UNKNOWN;
+            out->outcome = HONE_OUTCOME_UNKNOWN;
             return HONE_OK;
         }
         if (options->budget_s <= 0) once.budget_s = 0;

@@ -10,7 +10,7 @@
  * What disturbed a sample is noticed and counted: it was preempted (then it is taken again, at most twice), or
  * the canary says that the core's clock changed within the round. Disturbed rounds are set aside. Everything is
  * capped, by rounds and by seconds, so that a measurement ends on any machine; one that found too little peace
- * says so, and its verdict is "cannot tell".
+ * says so, and its outcome is "cannot tell".
  *
  * "None under x" means, everywhere in this project, that no 95 % interval of a paired ratio lies wholly below x:
  * hone_interval_below(comparison.ratio, x) is false for all of them. */
@@ -78,7 +78,7 @@ typedef struct hone_measurement {
     int          preempted;  /* samples thrown away because the thread was pushed off its core */
     int          set_aside;  /* rounds not used: a sample stayed preempted, or ... */
     int          reclocked;  /* ... of those: the core's clock changed */
-    int          disturbed;  /* rounds used all the same, because there was no better; every verdict: cannot tell */
+    int          disturbed;  /* rounds used all the same, because there was no better; every outcome: cannot tell */
     double       floor;      /* options.floor, or what the twin showed if that is more */
     double       threshold;
     double       spent_s;
@@ -92,23 +92,23 @@ hone_status hone_measure(const hone_contestant *contestants, int count, const ho
                          hone_measurement **out);
 void hone_measurement_destroy(hone_measurement *measurement);
 
-#define HONE_VERDICT_LIST(X)                                                                                           \
-    X(HONE_VERDICT_UNKNOWN, "cannot tell")                                                                             \
-    X(HONE_VERDICT_SAME, "same")                                                                                       \
-    X(HONE_VERDICT_FASTER, "faster")                                                                                   \
-    X(HONE_VERDICT_SLOWER, "slower")
+#define HONE_OUTCOME_LIST(X)                                                                                           \
+    X(HONE_OUTCOME_UNKNOWN, "cannot tell")                                                                             \
+    X(HONE_OUTCOME_SAME, "same")                                                                                       \
+    X(HONE_OUTCOME_FASTER, "faster")                                                                                   \
+    X(HONE_OUTCOME_SLOWER, "slower")
 
-#define HONE_VERDICT_ENUM(name, text) name,
-typedef enum hone_verdict { HONE_VERDICT_LIST(HONE_VERDICT_ENUM) } hone_verdict;
-#undef HONE_VERDICT_ENUM
+#define HONE_OUTCOME_ENUM(name, text) name,
+typedef enum hone_outcome { HONE_OUTCOME_LIST(HONE_OUTCOME_ENUM) } hone_outcome;
+#undef HONE_OUTCOME_ENUM
 
-const char *hone_verdict_text(hone_verdict verdict);
+const char *hone_outcome_text(hone_outcome outcome);
 
 typedef struct hone_comparison {
     hone_interval ratio;  /* time of the one over time of the other, paired by round: above 1 it is slower */
     int           rounds; /* that both took part in */
     double        margin; /* max(threshold, floor) */
-    hone_verdict  verdict;
+    hone_outcome  outcome;
 } hone_comparison;
 
 /* `one` against `other`, by index. Slower: the whole interval lies above 1 + margin; faster: its reciprocal does;
@@ -116,7 +116,7 @@ typedef struct hone_comparison {
 hone_status hone_measure_compare(const hone_measurement *measurement, int one, int other, hone_comparison *out);
 
 /* The rule of it alone. */
-hone_verdict hone_measure_verdict(hone_interval ratio, double margin);
+hone_outcome hone_measure_outcome(hone_interval ratio, double margin);
 
 /* One decision about two contestants, for a gate: `one` against `other`. A difference counts only when a second
  * measurement, in another order, finds it again; while it cannot be told the rounds are doubled, up to

@@ -126,18 +126,18 @@ hone_selftest_options hone_selftest_defaults(void)
 static void count_self(hone_selftest_report *r, const hone_comparison *c)
 {
     r->duels++;
-    r->called_different += c->verdict == HONE_VERDICT_SLOWER || c->verdict == HONE_VERDICT_FASTER;
-    r->cannot_tell += c->verdict == HONE_VERDICT_UNKNOWN;
+    r->called_different += c->outcome == HONE_OUTCOME_SLOWER || c->outcome == HONE_OUTCOME_FASTER;
+    r->cannot_tell += c->outcome == HONE_OUTCOME_UNKNOWN;
     r->worst = fmax(r->worst, fabs(c->ratio.mid - 1));
 }
 
 static void count_slower(hone_selftest_report *r, const hone_comparison *c)
 {
     r->slower_duels++;
-    r->found += c->verdict == HONE_VERDICT_SLOWER;
-    r->called_same += c->verdict == HONE_VERDICT_SAME;
-    r->called_faster += c->verdict == HONE_VERDICT_FASTER;
-    r->unsure += c->verdict == HONE_VERDICT_UNKNOWN;
+    r->found += c->outcome == HONE_OUTCOME_SLOWER;
+    r->called_same += c->outcome == HONE_OUTCOME_SAME;
+    r->called_faster += c->outcome == HONE_OUTCOME_FASTER;
+    r->unsure += c->outcome == HONE_OUTCOME_UNKNOWN;
 }
 
 static hone_status all_duels(const hone_selftest_options *o, const hone_contestant *subject, hone_selftest_report *r)

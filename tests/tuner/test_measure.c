@@ -154,10 +154,10 @@ static void finds_three_percent_under_drift_and_noise(void **state)
         o.goal = 0;
         o.rounds_max = 40;
         hone_comparison c = pair(&w, 1.00e-5, 1.03e-5, o);
-        slower += c.verdict == HONE_VERDICT_SLOWER;
-        assert_true(c.verdict != HONE_VERDICT_FASTER && c.verdict != HONE_VERDICT_SAME);
+        slower += c.outcome == HONE_OUTCOME_SLOWER;
+        assert_true(c.outcome != HONE_OUTCOME_FASTER && c.outcome != HONE_OUTCOME_SAME);
         assert_true(fabs(c.ratio.mid - 1.03) < 0.012);
-        faster += pair(&w, 1.03e-5, 1.00e-5, o).verdict == HONE_VERDICT_FASTER;
+        faster += pair(&w, 1.03e-5, 1.00e-5, o).outcome == HONE_OUTCOME_FASTER;
     }
     print_message("    3 %% found slower in %d, faster in %d of %d\n", slower, faster, trials);
     assert_true(slower >= 0.95 * trials && faster >= 0.95 * trials);
@@ -178,9 +178,9 @@ static void never_calls_itself_different(void **state)
         hone_measure_options o = options(&watch, seed);
         o.sample_s = 1e-4;
         o.rounds_max = 40;
-        hone_verdict v = pair(&w, 1e-5, 1e-5, o).verdict;
-        different += v == HONE_VERDICT_SLOWER || v == HONE_VERDICT_FASTER;
-        same += v == HONE_VERDICT_SAME;
+        hone_outcome v = pair(&w, 1e-5, 1e-5, o).outcome;
+        different += v == HONE_OUTCOME_SLOWER || v == HONE_OUTCOME_FASTER;
+        same += v == HONE_OUTCOME_SAME;
     }
     print_message("    of %d pairs of equals %d called different, %d the same\n", trials, different, same);
     assert_true(different <= trials / 100);
@@ -248,12 +248,12 @@ static void ends_without_peace(void **state)
     assert_int_equal(m->rounds + m->set_aside, 3 * o.rounds_max + 10);
     assert_true(m->timings[0].seconds.mid > 1e-5 && m->timings[1].best_s > 9e-5);
     assert_int_equal(hone_measure_compare(m, 1, 0, &c), HONE_OK);
-    assert_int_equal(c.verdict, HONE_VERDICT_UNKNOWN);
+    assert_int_equal(c.outcome, HONE_OUTCOME_UNKNOWN);
     hone_measurement_destroy(m);
 
     hone_comparison duel;
     assert_int_equal(hone_measure_duel(&both[1], &both[0], &o, &duel), HONE_OK);
-    assert_int_equal(duel.verdict, HONE_VERDICT_UNKNOWN);
+    assert_int_equal(duel.outcome, HONE_OUTCOME_UNKNOWN);
 }
 
 static void rounds_in_which_the_clock_changed_are_set_aside(void **state)
@@ -277,7 +277,7 @@ static void rounds_in_which_the_clock_changed_are_set_aside(void **state)
     for (int i = 0; i < 60; i++)
         assert_true(fabs(m->timings[1].samples[i] / m->timings[0].samples[i] - 1.1) < 0.1);
     assert_int_equal(hone_measure_compare(m, 1, 0, &c), HONE_OK);
-    assert_true(c.verdict == HONE_VERDICT_SLOWER && fabs(c.ratio.mid - 1.1) < 0.01);
+    assert_true(c.outcome == HONE_OUTCOME_SLOWER && fabs(c.ratio.mid - 1.1) < 0.01);
     hone_measurement_destroy(m);
 }
 
@@ -396,7 +396,7 @@ static void pauses_before_each_turn(void **state)
     o.pause_s = 0.04;
     o.rounds_max = o.rounds_min = 20;
     hone_comparison c = pair(&w, 1e-5, 1.1e-5, o);
-    assert_int_equal(c.verdict, HONE_VERDICT_SLOWER);
+    assert_int_equal(c.outcome, HONE_OUTCOME_SLOWER);
     /* A B B A: three turns a round, and one fewer where the next round begins with who ended this one */
     assert_in_range(w.pauses, 40, 3 * 20 + 2);
 }
@@ -465,9 +465,9 @@ static void losers_leave_the_race(void **state)
     hone_comparison c;
     assert_int_equal(hone_measure_compare(m, 2, 1, &c), HONE_OK);
     assert_int_equal(c.rounds, 20);
-    assert_true(c.verdict == HONE_VERDICT_SLOWER && fabs(c.ratio.mid - 1.5) < 0.03);
+    assert_true(c.outcome == HONE_OUTCOME_SLOWER && fabs(c.ratio.mid - 1.5) < 0.03);
     assert_int_equal(hone_measure_compare(m, 3, 1, &c), HONE_OK);
-    assert_int_equal(c.verdict, HONE_VERDICT_SAME);
+    assert_int_equal(c.outcome, HONE_OUTCOME_SAME);
     hone_measurement_destroy(m);
 }
 
@@ -482,34 +482,34 @@ static void the_twin_is_a_floor(void **state)
         hone_watch watch = watch_of(&w);
         hone_measure_options o = options(&watch, seed);
         o.rounds_max = o.rounds_min;
-        without += pair(&w, 1e-5, 1.12e-5, o).verdict == HONE_VERDICT_SLOWER;
+        without += pair(&w, 1e-5, 1.12e-5, o).outcome == HONE_OUTCOME_SLOWER;
         o.twin = true;
         hone_comparison c = pair(&w, 1e-5, 1.12e-5, o);
         assert_true(c.margin >= 0.01);
-        with += c.verdict == HONE_VERDICT_SLOWER;
+        with += c.outcome == HONE_OUTCOME_SLOWER;
     }
     assert_true(without > with);
     struct world w = fair(1);
     hone_watch watch = watch_of(&w);
     hone_measure_options o = options(&watch, 1);
     o.floor = 0.2;
-    assert_int_equal(pair(&w, 1e-5, 1.1e-5, o).verdict, HONE_VERDICT_SAME);
+    assert_int_equal(pair(&w, 1e-5, 1.1e-5, o).outcome, HONE_OUTCOME_SAME);
     assert_true(pair(&w, 1e-5, 1.1e-5, o).margin == 0.2);
 }
 
 static void verdicts_follow_the_interval(void **state)
 {
     (void)state;
-    static const struct { hone_interval ratio; double margin; hone_verdict verdict; } table[] = {
-        {{1.03, 1.011, 1.05}, 0.01, HONE_VERDICT_SLOWER}, {{1.03, 1.009, 1.05}, 0.01, HONE_VERDICT_UNKNOWN},
-        {{0.97, 0.95, 0.985}, 0.01, HONE_VERDICT_FASTER}, {{0.97, 0.95, 0.995}, 0.01, HONE_VERDICT_UNKNOWN},
-        {{1.0, 0.995, 1.005}, 0.01, HONE_VERDICT_SAME},   {{1.0, 0.98, 1.02}, 0.01, HONE_VERDICT_UNKNOWN},
-        {{1.0, 0.98, 1.02}, 0.03, HONE_VERDICT_SAME},     {{1.2, 0, INFINITY}, 0.01, HONE_VERDICT_UNKNOWN},
+    static const struct { hone_interval ratio; double margin; hone_outcome outcome; } table[] = {
+        {{1.03, 1.011, 1.05}, 0.01, HONE_OUTCOME_SLOWER}, {{1.03, 1.009, 1.05}, 0.01, HONE_OUTCOME_UNKNOWN},
+        {{0.97, 0.95, 0.985}, 0.01, HONE_OUTCOME_FASTER}, {{0.97, 0.95, 0.995}, 0.01, HONE_OUTCOME_UNKNOWN},
+        {{1.0, 0.995, 1.005}, 0.01, HONE_OUTCOME_SAME},   {{1.0, 0.98, 1.02}, 0.01, HONE_OUTCOME_UNKNOWN},
+        {{1.0, 0.98, 1.02}, 0.03, HONE_OUTCOME_SAME},     {{1.2, 0, INFINITY}, 0.01, HONE_OUTCOME_UNKNOWN},
     };
     for (size_t t = 0; t < sizeof table / sizeof *table; t++)
-        assert_int_equal(hone_measure_verdict(table[t].ratio, table[t].margin), table[t].verdict);
-    assert_string_equal(hone_verdict_text(HONE_VERDICT_UNKNOWN), "cannot tell");
-    assert_string_equal(hone_verdict_text(HONE_VERDICT_SLOWER), "slower");
+        assert_int_equal(hone_measure_outcome(table[t].ratio, table[t].margin), table[t].outcome);
+    assert_string_equal(hone_outcome_text(HONE_OUTCOME_UNKNOWN), "cannot tell");
+    assert_string_equal(hone_outcome_text(HONE_OUTCOME_SLOWER), "slower");
 }
 
 static void the_same_seed_gives_the_same_answer(void **state)
@@ -625,8 +625,8 @@ static void out_of_memory_is_a_status(void **state)
 static void duels_decide_and_are_confirmed(void **state)
 {
     (void)state;
-    static const struct { double share; hone_verdict verdict; } table[] = {
-        {0.03, HONE_VERDICT_SLOWER}, {-0.03, HONE_VERDICT_FASTER}, {0, HONE_VERDICT_SAME}, {0.002, HONE_VERDICT_SAME}};
+    static const struct { double share; hone_outcome outcome; } table[] = {
+        {0.03, HONE_OUTCOME_SLOWER}, {-0.03, HONE_OUTCOME_FASTER}, {0, HONE_OUTCOME_SAME}, {0.002, HONE_OUTCOME_SAME}};
     for (size_t t = 0; t < sizeof table / sizeof *table; t++) {
         struct world w = fair(19 + t);
         w.noise = 0.05;
@@ -636,7 +636,7 @@ static void duels_decide_and_are_confirmed(void **state)
         hone_measure_options o = options(&watch, 19);
         hone_comparison c;
         assert_int_equal(hone_measure_duel(&one, &other, &o, &c), HONE_OK);
-        assert_int_equal(c.verdict, table[t].verdict);
+        assert_int_equal(c.outcome, table[t].outcome);
         assert_true(fabs(c.ratio.mid - 1 - table[t].share) < 0.01);
     }
 }
