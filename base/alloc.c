@@ -59,6 +59,12 @@ void *hone_alloc_raw(size_t bytes, size_t alignment)
         hone_fail(HONE_ERROR_MEMORY, "out of memory: %zu bytes were asked for", bytes);
         return NULL;
     }
+    if ((uintptr_t)raw % alignment) { /* a fault of the host's hook: told, not built upon */
+        allocator.release(allocator.user, raw, whole);
+        hone_fail(HONE_ERROR_MEMORY, "out of memory: the allocator was asked for an alignment of %zu bytes and gave %p",
+                  alignment, (void *)raw);
+        return NULL;
+    }
     header *front = (header *)(void *)(raw + alignment) - 1;
     front->raw = raw;
     front->bytes = whole;
@@ -81,8 +87,8 @@ void hone_free(void *memory)
 {
     if (!memory) return;
     header front = ((header *)memory)[-1];
-    atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
     allocator.release(allocator.user, front.raw, front.bytes);
+    atomic_fetch_sub_explicit(&live, 1, memory_order_release); /* last: from here on the allocator may be exchanged */
 }
 
 char *hone_strdup(const char *text)
