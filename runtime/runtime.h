@@ -63,17 +63,19 @@ struct hone_rt_plan {
     hone_rt_problem    problem;
     hone_needs         needs;
     void              *ready;
-    char               rule[24]; /* "measured", "predicted", "estimated", "asked for" */
-    /* private to runtime/plan.c */
-    _Atomic(int)       holds;
-    uint64_t           hash;
-    hone_rt_context   *context;
-    int                role_count;
-    size_t             role_low[HONE_ROLES_MAX], role_bytes[HONE_ROLES_MAX];
-    uint8_t            role_needed[HONE_ROLES_MAX];
+    const char        *rule; /* what chose it: "measured", "estimated", "asked for", ...; static */
+    /* of runtime/plan.c alone */
+    _Atomic(int)     holds;
+    uint64_t         hash;
+    hone_rt_context *context;
+    int              role_count, scalar_count;
+    uint8_t          role_direction[HONE_ROLES_MAX], role_indirect[HONE_ROLES_MAX];
+    size_t           role_bytes[HONE_ROLES_MAX]; /* from the first element on */
 };
 
-/* A plan with this very kernel and configuration (NULL: the first it suggests), past the cache and the choice. */
+/* Whoever holds a plan holds its context as well, and gives back the plan first.
+ *
+ * A plan with this very kernel and configuration (NULL: the first it suggests), past the cache and the choice. */
 hone_status hone_rt_plan_with(hone_rt_context *context, const hone_request *request, const hone_kernel *kernel,
                               const hone_config *config, hone_rt_plan **out);
 /* The plan that would be used: cached, or chosen and made. */

@@ -1,0 +1,141 @@
+/* What the hall's own files share: the objects behind the handles, and how a call gets hold of them.
+ *
+ *     streams ──┬── context ── devices          each line a counted hold, but for context ── devices
+ *     buffers ──┤      └────── plan cache ──┐
+ *     events  ──┤                         plans
+ *     plan handles ─────────────────────────┘
+ *     streams' front tables ────────────────┘
+ *
+ * A handle dies at once when it is destroyed; the object behind it when the last hold is given back. A plan does not
+ * hold its context: whoever holds a plan does. */
+#ifndef HONE_RUNTIME_HALL_H
+#define HONE_RUNTIME_HALL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/handle.h"
+#include "base/status.h"
+#include "runtime/runtime.h"
+
+#define HONE_RT_MODULES_MAX 16
+#define HONE_RT_DEVICES_MAX 64
+
+typedef struct hone_rt_device {
+    hone_rt_context *context;
+    hone_be_device  *be;
+    void            *token;
+} hone_rt_device;
+
+/* All plans of a context, by the hash of their request. */
+typedef struct hone_rt_cache {
+    pthread_mutex_t lock;
+    hone_rt_plan  **slots; /* open addressing; capacity is a power of two */
+    size_t          capacity, count;
+} hone_rt_cache;
+
+struct hone_rt_context {
+    _Atomic(int)          holds;
+    hone_log              log;
+    hone_threads          threads; /* run == NULL: none were given */
+    unsigned              request_flags;
+    int                   module_count, device_count;
+    const hone_rt_module *modules[HONE_RT_MODULES_MAX];
+    void                 *opened[HONE_RT_MODULES_MAX]; /* what each backend's open() gave */
+    hone_rt_device        devices[HONE_RT_DEVICES_MAX];
+    hone_rt_cache         cache;
+};
+
+/* A stream's own table of the plans it used last: no lock, no look-up elsewhere. */
+enum { HONE_RT_FRONT = 128, HONE_RT_LATE = 64 };
+
+typedef struct hone_rt_stream {
+    hone_rt_context *context;
+    hone_rt_device  *device;
+    hone_be_stream  *be;
+    hone_rt_plan    *front[HONE_RT_FRONT];
+    hone_be_buffer  *scratch;
+    hone_status      fault; /* a late error, kept until the reset */
+    char             fault_sentence[768];
+    /* Streams that can be late number their launches, and keep the plans of the last ones until they are waited for. */
+    uint64_t      ticket;
+    hone_rt_plan *late[HONE_RT_LATE]; /* of ticket t: late[t % HONE_RT_LATE] */
+    hone_be_buffer *late_buffers[HONE_RT_LATE];
+} hone_rt_stream;
+
+typedef struct hone_rt_buffer {
+    hone_rt_context *context;
+    hone_be_buffer  *be;
+    void (*release)(void *user);
+    void        *user;
+    _Atomic(int) holds; /* the handle's, and those of exported tensors */
+    _Atomic(int) mapped;
+} hone_rt_buffer;
+
+typedef struct hone_rt_event {
+    hone_rt_context *context;
+    hone_be_event   *be;
+} hone_rt_event;
+
+/* The stream behind a handle, for this thread alone until it leaves. Refuses dead handles, a second thread, and a
+ * stream with a late error; `where` begins the sentence. */
+hone_status hone_rt_stream_enter(hone_stream *handle, const char *where, hone_rt_stream **out);
+static inline void hone_rt_stream_leave(hone_stream *handle)
+{
+    hone_handle_leave(handle);
+}
+
+hone_status hone_rt_device_get(hone_device *handle, const char *where, hone_rt_device **out);
+hone_status hone_rt_buffer_get(hone_buffer *handle, const char *where, hone_rt_buffer **out);
+void        hone_rt_buffer_release(hone_rt_buffer *buffer);
+static inline void hone_rt_buffer_hold(hone_rt_buffer *buffer)
+{
+    atomic_fetch_add_explicit(&buffer->holds, 1, memory_order_relaxed);
+}
+static inline void hone_rt_hold(hone_rt_context *context)
+{
+    atomic_fetch_add_explicit(&context->holds, 1, memory_order_relaxed);
+}
+static inline void hone_rt_plan_hold(hone_rt_plan *plan)
+{
+    atomic_fetch_add_explicit(&plan->holds, 1, memory_order_relaxed);
+}
+
+hone_status hone_rt_cache_open(hone_rt_cache *cache);
+void        hone_rt_cache_close(hone_rt_cache *cache);
+
+/* A request as calls on this device make it. */
+hone_request hone_rt_request(const hone_rt_context *context, const hone_be_device *device, const hone_op *op,
+                             const void *problem, unsigned alignment);
+
+/* Runs a problem on a stream that was entered: the plan is the one used before, or chosen now. */
+hone_status hone_rt_run(hone_rt_stream *stream, const hone_op *op, const void *problem, unsigned alignment,
+                        const hone_arguments *arguments);
+/* Launches a plan on a stream that was entered. */
+hone_status hone_rt_launch(hone_rt_stream *stream, hone_rt_plan *plan, const hone_arguments *arguments, hone_span scratch);
+/* Makes a handle of a plan, with the caller's hold on it; on failure the hold is given back. */
+hone_status hone_rt_plan_handle(hone_rt_plan *plan, hone_plan **out);
+/* Waits, keeps a late error, and lets go of what was only kept for the launches. */
+hone_status hone_rt_stream_settle(hone_rt_stream *stream);
+
+/* --- tensors as arguments -------------------------------------------------------------------------------------- */
+
+/* A tensor seen by a call: its bytes from low to high around `span`'s element. */
+typedef struct hone_rt_view {
+    hone_span span;
+    int64_t   low, high; /* bytes, low <= 0 <= high; both 0: empty */
+} hone_rt_view;
+
+/* Checks a tensor's own sense: type, rank, extents, products, memory, alignment; resolves its buffer, which must be of
+ * `device`. `what` names it in sentences: "matmul: a". Data may be absent where `shapes_only`. */
+hone_status hone_rt_view_of(const hone_tensor *tensor, const hone_be_device *device, bool shapes_only, const char *what,
+                            hone_rt_view *out);
+
+typedef enum hone_rt_overlap { HONE_RT_DISJOINT = 0, HONE_RT_OVERLAPS, HONE_RT_UNDECIDED } hone_rt_overlap;
+
+/* Do two views share a byte? Decided exactly, within a bound on the work. */
+hone_rt_overlap hone_rt_overlap_of(const void *a, const hone_tensor *a_shape, const void *b, const hone_tensor *b_shape);
+/* Do two different indices of one view name the same element? */
+hone_rt_overlap hone_rt_overlap_within(const hone_tensor *shape);
+
+#endif

@@ -1,0 +1,129 @@
+/* Do two strided views share memory? The question is whether
+ *
+ *     address(a) + sum stride_i x_i  =  address(b) + sum stride_j y_j,     0 <= x_i < extent_i,  0 <= y_j < extent_j
+ *
+ * has a solution in bytes. Turning y around makes all coefficients positive: sum c_i x_i = d, 0 <= x_i <= u_i, which is
+ * searched depth first, the largest coefficient first, cut by the greatest common divisor and the greatest sum of what
+ * is left. Views that programs really make are decided in a handful of steps; the work is bounded for all others. */
+#include "base/size.h"
+#include "runtime/hall.h"
+
+enum { TERMS_MAX = 2 * HONE_RANK_MAX + 2, STEPS_MAX = 20000 };
+
+typedef struct equation {
+    int      count, steps;
+    __int128 coefficient[TERMS_MAX];  /* > 0, falling */
+    __int128 bound[TERMS_MAX];        /* > 0 */
+    __int128 rest_most[TERMS_MAX + 1]; /* the greatest sum of the terms from here on */
+    __int128 rest_divisor[TERMS_MAX + 1];
+} equation;
+
+static void add_term(equation *e, __int128 coefficient, __int128 bound)
+{
+    int at = e->count;
+    if (coefficient == 0 || bound == 0) return;
+    while (at > 0 && e->coefficient[at - 1] < coefficient) {
+        e->coefficient[at] = e->coefficient[at - 1];
+        e->bound[at] = e->bound[at - 1];
+        at--;
+    }
+    e->coefficient[at] = coefficient;
+    e->bound[at] = bound;
+    e->count++;
+}
+
+static void prepare(equation *e)
+{
+    e->rest_most[e->count] = 0;
+    e->rest_divisor[e->count] = 0;
+    for (int i = e->count - 1; i >= 0; i--) {
+        __int128 a = e->coefficient[i], b = e->rest_divisor[i + 1];
+        while (b) {
+            __int128 t = a % b;
+            a = b;
+            b = t;
+        }
+        e->rest_divisor[i] = a;
+        e->rest_most[i] = e->rest_most[i + 1] + e->coefficient[i] * e->bound[i];
+    }
+}
+
+/* How many solutions there are, counting no further than `enough`; -1: too much work to say. */
+static int solutions(equation *e, int at, __int128 d, int enough)
+{
+    if (d < 0 || d > e->rest_most[at]) return 0;
+    if (at == e->count) return 1;
+    if (d % e->rest_divisor[at]) return 0;
+    __int128 c = e->coefficient[at], rest = e->rest_most[at + 1];
+    __int128 first = d > rest ? (d - rest + c - 1) / c : 0;
+    __int128 last = d / c < e->bound[at] ? d / c : e->bound[at];
+    int      found = 0;
+    for (__int128 x = first; x <= last && found < enough; x++) {
+        if (++e->steps > STEPS_MAX) return found ? found : -1;
+        int more = solutions(e, at + 1, d - c * x, enough - found);
+        if (more < 0) return found ? found : -1;
+        found += more;
+    }
+    return found;
+}
+
+static bool empty(const hone_tensor *t)
+{
+    for (int i = 0; i < t->rank; i++)
+        if (t->shape[i] == 0) return true;
+    return false;
+}
+
+/* Adds a view's dimensions, in bytes; gives how far below its first element it begins. */
+static __int128 add_view(equation *e, const hone_tensor *t)
+{
+    __int128 bytes = hone_dtype_bits(t->dtype) / 8, below = 0;
+    for (int i = 0; i < t->rank; i++) {
+        __int128 stride = t->stride[i] * bytes;
+        if (stride < 0) below += -stride * (t->shape[i] - 1);
+        add_term(e, stride < 0 ? -stride : stride, t->shape[i] - 1);
+    }
+    add_term(e, 1, bytes - 1);
+    return below;
+}
+
+static __int128 reach(const hone_tensor *t)
+{
+    equation e = {0};
+    add_view(&e, t);
+    prepare(&e);
+    return e.rest_most[0];
+}
+
+hone_rt_overlap hone_rt_overlap_of(const void *a, const hone_tensor *a_shape, const void *b, const hone_tensor *b_shape)
+{
+    equation e = {0};
+    if (empty(a_shape) || empty(b_shape)) return HONE_RT_DISJOINT;
+    __int128 a_first = (__int128)(uintptr_t)a - add_view(&e, a_shape);
+    __int128 b_first = (__int128)(uintptr_t)b - add_view(&e, b_shape);
+    __int128 b_last = b_first + reach(b_shape);
+    prepare(&e);
+    int found = solutions(&e, 0, b_last - a_first, 1);
+    return found < 0 ? HONE_RT_UNDECIDED : found ? HONE_RT_OVERLAPS : HONE_RT_DISJOINT;
+}
+
+/* Differences d_i of two indices, -u_i <= d_i <= u_i, with sum stride_i d_i = 0: shifted by u_i that is the same
+ * question, which always has the solution d = 0. A second one is an overlap. */
+hone_rt_overlap hone_rt_overlap_within(const hone_tensor *t)
+{
+    equation e = {0};
+    __int128 middle = 0;
+    if (empty(t)) return HONE_RT_DISJOINT;
+    for (int i = 0; i < t->rank; i++) {
+        __int128 stride = t->stride[i] < 0 ? -(__int128)t->stride[i] : t->stride[i];
+        if (t->shape[i] > 1 && stride == 0) return HONE_RT_OVERLAPS;
+        add_term(&e, stride, 2 * ((__int128)t->shape[i] - 1));
+        middle += stride * (t->shape[i] - 1);
+    }
+    prepare(&e);
+    bool nested = true; /* each stride steps over all that the smaller ones reach: the usual case */
+    for (int i = 0; i < e.count; i++) nested &= e.coefficient[i] > e.rest_most[i + 1] / 2;
+    if (nested) return HONE_RT_DISJOINT;
+    int found = solutions(&e, 0, middle, 2);
+    return found < 0 ? HONE_RT_UNDECIDED : found > 1 ? HONE_RT_OVERLAPS : HONE_RT_DISJOINT;
+}

@@ -1,0 +1,101 @@
+/* The choice between kernels: who refuses, what the others are believed to take, and which rule decided.
+ *
+ * Nothing is measured yet for single problems, so figures rest on `estimate` over the device's ceilings, or, where none
+ * are kept, over the kernels' built-in ones. Figures within NEAR of the best are a tie, which goes to the order of the
+ * rows: so every process chooses alike. In deterministic mode the choice rests on the problem alone. */
+#include <math.h>
+#include <string.h>
+
+#include "runtime/hall.h"
+
+#define NEAR 1.02
+
+enum { SUGGESTIONS = 8 };
+
+static const char *refuses(const hone_request *request, const hone_kernel *kernel)
+{
+    if (kernel->op_version != request->op->version) return "it was made for another version of the op";
+    if (kernel->problem_size != request->op->problem_size) return "it knows the op's problem in another size";
+    if (request->flags & HONE_REQUEST_DETERMINISTIC && (kernel->properties & HONE_BITWISE_ALL) != HONE_BITWISE_ALL)
+        return "its bits may depend on threads, runs or alignment, and the context is deterministic";
+    if (request->flags & HONE_REQUEST_CAPTURED && !(kernel->properties & HONE_CAPTURABLE)) return "it cannot be captured";
+    return kernel->refuses(request);
+}
+
+static void judge_candidate(const hone_request *request, hone_rt_candidate *candidate)
+{
+    const hone_kernel *kernel = candidate->kernel;
+    hone_config        configs[SUGGESTIONS];
+    candidate->refusal = refuses(request, kernel);
+    if (candidate->refusal) return;
+    if (request->flags & HONE_REQUEST_DETERMINISTIC) {
+        candidate->basis = "order of the rows";
+        hone_config_standard(kernel->space, &candidate->config);
+        if (!hone_config_refuses(request, kernel, &candidate->config)) return;
+    }
+    int count = kernel->suggest(request, configs, SUGGESTIONS);
+    if (count < 1) {
+        candidate->refusal = "it suggests no configuration";
+        return;
+    }
+    candidate->config = configs[0];
+    if (request->flags & HONE_REQUEST_DETERMINISTIC) return;
+    candidate->basis = "order of the rows";
+    for (int i = 0; i < count; i++) {
+        double seconds = kernel->estimate(request, &configs[i]);
+        if (!(seconds > 0) || !isfinite(seconds)) continue;
+        if (candidate->seconds > 0 && seconds >= candidate->seconds) continue;
+        candidate->seconds = seconds;
+        candidate->config = configs[i];
+        candidate->basis = request->device->ceilings_known ? "estimated" : "estimated, ceilings built in";
+    }
+}
+
+/* Does a come before b? Both take the problem. `last` is for the kernels that are slow by intent. */
+static bool before(const hone_rt_candidate *a, const hone_rt_candidate *b)
+{
+    bool a_last = a->kernel->properties & HONE_IS_REFERENCE, b_last = b->kernel->properties & HONE_IS_REFERENCE;
+    if (!!a->refusal != !!b->refusal) return !a->refusal;
+    if (a->refusal) return false;
+    if (a_last != b_last) return b_last;
+    if ((a->seconds > 0) != (b->seconds > 0)) return a->seconds > 0;
+    return a->seconds > 0 && a->seconds < b->seconds;
+}
+
+static void move_to_front(hone_rt_candidate *list, int at)
+{
+    hone_rt_candidate moved = list[at];
+    memmove(list + 1, list, (size_t)at * sizeof *list);
+    list[0] = moved;
+}
+
+int hone_rt_rank(const hone_rt_context *context, const hone_request *request, hone_rt_candidate *out, int cap,
+                 const char **rule)
+{
+    const hone_kernel *kernels[HONE_RT_KERNELS_MAX];
+    int                row[HONE_RT_KERNELS_MAX]; /* of out[i] */
+    int                count = hone_rt_kernels(context, request->op, request->device, kernels, HONE_RT_KERNELS_MAX);
+    if (count > cap) count = cap;
+    for (int i = 0; i < count; i++) {
+        hone_rt_candidate candidate = {.kernel = kernels[i]};
+        judge_candidate(request, &candidate);
+        int at = i;
+        for (; at > 0 && before(&candidate, &out[at - 1]); at--) {
+            out[at] = out[at - 1];
+            row[at] = row[at - 1];
+        }
+        out[at] = candidate;
+        row[at] = i;
+    }
+    *rule = "order of the rows";
+    if (!count || out[0].refusal || !(out[0].seconds > 0)) return count;
+    *rule = out[0].basis;
+    int first = 0;
+    for (int i = 1; i < count && !out[i].refusal && out[i].seconds > 0 && out[i].seconds <= out[0].seconds * NEAR; i++)
+        if (!(out[i].kernel->properties & HONE_IS_REFERENCE) && row[i] < row[first]) first = i;
+    if (first) {
+        move_to_front(out, first);
+        *rule = "estimated alike, order of the rows";
+    }
+    return count;
+}

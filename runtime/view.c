@@ -1,0 +1,86 @@
+/* A tensor as a call sees it: does it make sense by itself, and which bytes does it reach? */
+#include "base/size.h"
+#include "runtime/hall.h"
+
+/* The bytes below and above the first element; false when they do not fit. */
+static bool reach(const hone_tensor *t, int64_t element_bytes, int64_t *low, int64_t *high)
+{
+    *low = 0;
+    *high = element_bytes;
+    for (int i = 0; i < t->rank; i++)
+        if (t->shape[i] == 0) {
+            *high = 0;
+            return true;
+        }
+    for (int i = 0; i < t->rank; i++) {
+        int64_t steps;
+        if (t->shape[i] == 1) continue;
+        if (!hone_extent_mul(t->stride[i], element_bytes, &steps) || !hone_extent_mul(steps, t->shape[i] - 1, &steps))
+            return false;
+        if (!hone_extent_add(steps < 0 ? *low : *high, steps, steps < 0 ? low : high)) return false;
+    }
+    return true;
+}
+
+static hone_status check_shape(const hone_tensor *t, const char *what, int64_t *count)
+{
+    HONE_CHECK(t->rank >= 0 && t->rank <= HONE_RANK_MAX, HONE_ERROR_SHAPE, "%s has rank %d; it may be 0 .. %d", what,
+               t->rank, HONE_RANK_MAX);
+    *count = 1;
+    bool empty = false;
+    for (int i = 0; i < t->rank; i++) {
+        HONE_CHECK(t->shape[i] >= 0, HONE_ERROR_SHAPE, "%s: extent %d is %" PRId64 "; none may be negative", what, i,
+                   t->shape[i]);
+        if (t->shape[i] == 0) empty = true;
+        else
+            HONE_CHECK(hone_extent_mul(*count, t->shape[i], count), HONE_ERROR_OVERFLOW,
+                       "%s: the product of its extents does not fit 63 bits", what);
+    }
+    if (empty) *count = 0;
+    return HONE_OK;
+}
+
+static hone_status in_buffer(const hone_tensor *t, const hone_be_device *device, const char *what, hone_rt_view *out)
+{
+    hone_rt_buffer *buffer;
+    HONE_TRY(hone_rt_buffer_get(t->buffer, what, &buffer));
+    HONE_CHECK(buffer->be->device == device, HONE_ERROR_ARGUMENT, "%s is in a buffer of %s, the stream is of %s", what,
+               buffer->be->device->name, device->name);
+    HONE_CHECK(!t->data, HONE_ERROR_ARGUMENT, "%s has both host memory (%p) and a buffer; one must be NULL", what, t->data);
+    HONE_CHECK(t->offset_bytes <= buffer->be->bytes && 0 - (uint64_t)out->low <= t->offset_bytes &&
+                   (uint64_t)out->high <= buffer->be->bytes - t->offset_bytes,
+               HONE_ERROR_ARGUMENT,
+               "%s: bytes %" PRId64 " .. %" PRId64 " around offset %zu leave its buffer, which has %zu", what, out->low,
+               out->high, t->offset_bytes, buffer->be->bytes);
+    out->span = (hone_span){buffer->be, buffer->be->host ? (char *)buffer->be->host + t->offset_bytes : NULL,
+                            t->offset_bytes, buffer->be->bytes - t->offset_bytes};
+    return HONE_OK;
+}
+
+hone_status hone_rt_view_of(const hone_tensor *t, const hone_be_device *device, bool shapes_only, const char *what,
+                            hone_rt_view *out)
+{
+    int64_t count;
+    int     bits = hone_dtype_bits(t->dtype);
+    HONE_CHECK(bits, HONE_ERROR_TYPE, "%s has the type %d, which is none", what, (int)t->dtype);
+    HONE_TRY(check_shape(t, what, &count));
+    int64_t bytes = bits / 8 ? bits / 8 : 1;
+    HONE_CHECK(reach(t, bytes, &out->low, &out->high), HONE_ERROR_OVERFLOW,
+               "%s: its strides reach further than memory does", what);
+    if (t->buffer) {
+        HONE_TRY(in_buffer(t, device, what, out));
+    } else {
+        HONE_CHECK(t->data || shapes_only || count == 0, HONE_ERROR_ARGUMENT,
+                   "%s has %" PRId64 " elements, but no memory: data and buffer are NULL", what, count);
+        HONE_CHECK(t->offset_bytes == 0, HONE_ERROR_ARGUMENT, "%s: offset_bytes is %zu without a buffer; add it to data",
+                   what, t->offset_bytes);
+        uintptr_t at = (uintptr_t)t->data;
+        HONE_CHECK(!t->data || (at >= 0 - (uint64_t)out->low && at <= UINTPTR_MAX - (uint64_t)out->high), HONE_ERROR_OVERFLOW,
+                   "%s: its strides reach from %p out of the address space", what, t->data);
+        out->span = (hone_span){NULL, t->data, 0, (size_t)out->high};
+    }
+    uintptr_t first = out->span.buffer ? (uintptr_t)out->span.buffer->host + out->span.offset : (uintptr_t)out->span.host;
+    HONE_CHECK(first % (uint64_t)bytes == 0, HONE_ERROR_ARGUMENT, "%s at %p is not aligned to its %" PRId64 "-byte elements",
+               what, (void *)first, bytes);
+    return HONE_OK;
+}
