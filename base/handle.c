@@ -1,7 +1,8 @@
 /* One table of slots for the handles of the whole process. It is static: it never moves and is never freed, so a
  * look-up needs no lock even for a token that died long ago, and an untouched page of it costs nothing.
  *
- *     token    mark | kind | serial | place | 1        a slot holds the token it belongs to, 0 while it is free
+ *     token    mark | kind | serial | place | 1        a slot holds the token it belongs to, 0 while it is free,
+ *                                                      and the token without its last bit while a thread is in it
  *
  * Serials count over the whole process, so a slot that is used again never answers to an old token (until the count
  * comes around, after 2^34 handles). The mark makes a token no address that a 64-bit user program can have, the last
@@ -123,6 +124,33 @@ void *hone_handle_take(const void *handle, hone_handle_kind kind)
     return (void *)object;
 }
 
+static uintptr_t entered(uintptr_t token)
+{
+    return token ^ 1;
+}
+
+void *hone_handle_enter(const void *handle, hone_handle_kind kind)
+{
+    uintptr_t token = (uintptr_t)handle, expected = token;
+    slot     *at = slot_of(token, kind);
+    if (!at || !atomic_compare_exchange_strong_explicit(&at->token, &expected, entered(token), memory_order_acquire,
+                                                        memory_order_relaxed))
+        return NULL;
+    return (void *)atomic_load_explicit(&at->object, memory_order_relaxed);
+}
+
+void hone_handle_leave(const void *handle)
+{
+    atomic_store_explicit(&slots[place_of((uintptr_t)handle)].token, (uintptr_t)handle, memory_order_release);
+}
+
+void hone_handle_end(const void *handle)
+{
+    uint32_t place = place_of((uintptr_t)handle);
+    atomic_store_explicit(&slots[place].token, 0, memory_order_release);
+    place_give(place);
+}
+
 hone_handle_state hone_handle_state_of(const void *handle, hone_handle_kind *kind)
 {
     uintptr_t        token = (uintptr_t)handle;
@@ -135,6 +163,7 @@ hone_handle_state hone_handle_state_of(const void *handle, hone_handle_kind *kin
     if (place_of(token) >= atomic_load_explicit(&used, memory_order_relaxed)) return HONE_HANDLE_FOREIGN;
     if (last <= SERIAL_MASK && (serial == 0 || serial > last)) return HONE_HANDLE_FOREIGN;
     if (kind) *kind = its;
+    if (atomic_load_explicit(&slot_of(token, its)->token, memory_order_acquire) == entered(token)) return HONE_HANDLE_ENTERED;
     return hone_handle_get(handle, its) ? HONE_HANDLE_LIVES : HONE_HANDLE_DESTROYED;
 }
 
@@ -161,7 +190,11 @@ hone_status hone_handle_refuse(const void *handle, hone_handle_kind kind, const 
         return hone_fail(HONE_ERROR_HANDLE, "%s: the %s handle %p is none of hone's", where, wanted, handle);
     if (its != kind)
         return hone_fail(HONE_ERROR_HANDLE, "%s: the handle %p is %s %s%s, not %s %s", where, handle, article, is,
-                         state == HONE_HANDLE_LIVES ? "" : " that was destroyed",
+                         state == HONE_HANDLE_DESTROYED ? " that was destroyed" : "",
                          kind == HONE_HANDLE_EVENT ? "an" : "a", wanted);
+    /* A handle that lives by now was in use when the call found it so. */
+    if (state != HONE_HANDLE_DESTROYED)
+        return hone_fail(HONE_ERROR_THREAD, "%s: the %s %p is in use by another call; one thread at a time", where, wanted,
+                         handle);
     return hone_fail(HONE_ERROR_HANDLE, "%s: the %s handle %p was destroyed", where, wanted, handle);
 }

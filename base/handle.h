@@ -24,6 +24,7 @@ typedef enum hone_handle_kind { HONE_HANDLE_NONE = 0, HONE_HANDLE_LIST(HONE_HAND
 
 typedef enum hone_handle_state {
     HONE_HANDLE_LIVES,
+    HONE_HANDLE_ENTERED, /* lives, and a thread is in it */
     HONE_HANDLE_IS_NULL,
     HONE_HANDLE_DESTROYED, /* was one of ours */
     HONE_HANDLE_FOREIGN    /* never was */
@@ -38,11 +39,17 @@ void *hone_handle_get(const void *token, hone_handle_kind kind);
 /* Ends a handle and gives its object; NULL when it is not a living one of that kind. Of two at once one gets it. */
 void *hone_handle_take(const void *token, hone_handle_kind kind);
 
+/* Handles of things that one thread at a time may use are entered: one atomic exchange finds that the handle lives, and
+ * that nobody else is in it. NULL when either is not so. Then leave it, or end it for good. */
+void *hone_handle_enter(const void *token, hone_handle_kind kind);
+void  hone_handle_leave(const void *token);
+void  hone_handle_end(const void *token);
+
 /* What a token is. *kind (may be NULL): of a living or destroyed one, else HONE_HANDLE_NONE. */
 hone_handle_state hone_handle_state_of(const void *token, hone_handle_kind *kind);
 
-/* HONE_ERROR_HANDLE and its sentence, "matmul: the stream handle 0x... was destroyed", for a token that get or take
- * did not know. `where` names the call. */
+/* HONE_ERROR_HANDLE and its sentence, "matmul: the stream handle 0x... was destroyed", for a token that get, take or
+ * enter did not know; HONE_ERROR_THREAD where another thread is in it. `where` names the call. */
 hone_status hone_handle_refuse(const void *token, hone_handle_kind kind, const char *where);
 
 const char *hone_handle_kind_name(hone_handle_kind kind); /* "stream"; "?" for none */

@@ -100,7 +100,7 @@ hone_status hone_rt_context_create(const hone_context_options *options, const ho
 {
     hone_context_options chosen = HONE_CONTEXT_OPTIONS;
     hone_backend_options backend = {NULL, HONE_ISA_COUNT - 1};
-    hone_log_level       level;
+    hone_log_level       level = HONE_LOG_WARNING;
     hone_status          status;
     void                *token;
 

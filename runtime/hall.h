@@ -131,11 +131,4 @@ typedef struct hone_rt_view {
 hone_status hone_rt_view_of(const hone_tensor *tensor, const hone_be_device *device, bool shapes_only, const char *what,
                             hone_rt_view *out);
 
-typedef enum hone_rt_overlap { HONE_RT_DISJOINT = 0, HONE_RT_OVERLAPS, HONE_RT_UNDECIDED } hone_rt_overlap;
-
-/* Do two views share a byte? Decided exactly, within a bound on the work. */
-hone_rt_overlap hone_rt_overlap_of(const void *a, const hone_tensor *a_shape, const void *b, const hone_tensor *b_shape);
-/* Do two different indices of one view name the same element? */
-hone_rt_overlap hone_rt_overlap_within(const hone_tensor *shape);
-
 #endif

@@ -60,7 +60,7 @@ static hone_status in_buffer(const hone_tensor *t, const hone_be_device *device,
 hone_status hone_rt_view_of(const hone_tensor *t, const hone_be_device *device, bool shapes_only, const char *what,
                             hone_rt_view *out)
 {
-    int64_t count;
+    int64_t count = 0;
     int     bits = hone_dtype_bits(t->dtype);
     HONE_CHECK(bits, HONE_ERROR_TYPE, "%s has the type %d, which is none", what, (int)t->dtype);
     HONE_TRY(check_shape(t, what, &count));

@@ -5,8 +5,11 @@
  * has a solution in bytes. Turning y around makes all coefficients positive: sum c_i x_i = d, 0 <= x_i <= u_i, which is
  * searched depth first, the largest coefficient first, cut by the greatest common divisor and the greatest sum of what
  * is left. Views that programs really make are decided in a handful of steps; the work is bounded for all others. */
-#include "base/size.h"
-#include "runtime/hall.h"
+#include "base/overlap.h"
+
+#include <stdbool.h>
+
+#include <hone/tensor.h>
 
 enum { TERMS_MAX = 2 * HONE_RANK_MAX + 2, STEPS_MAX = 20000 };
 
@@ -67,7 +70,7 @@ static int solutions(equation *e, int at, __int128 d, int enough)
     return found;
 }
 
-static bool empty(const hone_tensor *t)
+static bool empty(const hone_strided *t)
 {
     for (int i = 0; i < t->rank; i++)
         if (t->shape[i] == 0) return true;
@@ -75,9 +78,9 @@ static bool empty(const hone_tensor *t)
 }
 
 /* Adds a view's dimensions, in bytes; gives how far below its first element it begins. */
-static __int128 add_view(equation *e, const hone_tensor *t)
+static __int128 add_view(equation *e, const hone_strided *t)
 {
-    __int128 bytes = hone_dtype_bits(t->dtype) / 8, below = 0;
+    __int128 bytes = t->element_bytes, below = 0;
     for (int i = 0; i < t->rank; i++) {
         __int128 stride = t->stride[i] * bytes;
         if (stride < 0) below += -stride * (t->shape[i] - 1);
@@ -87,7 +90,7 @@ static __int128 add_view(equation *e, const hone_tensor *t)
     return below;
 }
 
-static __int128 reach(const hone_tensor *t)
+static __int128 reach(const hone_strided *t)
 {
     equation e = {0};
     add_view(&e, t);
@@ -95,35 +98,35 @@ static __int128 reach(const hone_tensor *t)
     return e.rest_most[0];
 }
 
-hone_rt_overlap hone_rt_overlap_of(const void *a, const hone_tensor *a_shape, const void *b, const hone_tensor *b_shape)
+hone_overlap hone_overlap_of(const hone_strided *a, const hone_strided *b)
 {
     equation e = {0};
-    if (empty(a_shape) || empty(b_shape)) return HONE_RT_DISJOINT;
-    __int128 a_first = (__int128)(uintptr_t)a - add_view(&e, a_shape);
-    __int128 b_first = (__int128)(uintptr_t)b - add_view(&e, b_shape);
-    __int128 b_last = b_first + reach(b_shape);
+    if (empty(a) || empty(b)) return HONE_DISJOINT;
+    __int128 a_first = (__int128)(uintptr_t)a->at - add_view(&e, a);
+    __int128 b_first = (__int128)(uintptr_t)b->at - add_view(&e, b);
+    __int128 b_last = b_first + reach(b);
     prepare(&e);
     int found = solutions(&e, 0, b_last - a_first, 1);
-    return found < 0 ? HONE_RT_UNDECIDED : found ? HONE_RT_OVERLAPS : HONE_RT_DISJOINT;
+    return found < 0 ? HONE_OVERLAP_UNDECIDED : found ? HONE_OVERLAPS : HONE_DISJOINT;
 }
 
 /* Differences d_i of two indices, -u_i <= d_i <= u_i, with sum stride_i d_i = 0: shifted by u_i that is the same
  * question, which always has the solution d = 0. A second one is an overlap. */
-hone_rt_overlap hone_rt_overlap_within(const hone_tensor *t)
+hone_overlap hone_overlap_within(const hone_strided *t)
 {
     equation e = {0};
     __int128 middle = 0;
-    if (empty(t)) return HONE_RT_DISJOINT;
+    if (empty(t)) return HONE_DISJOINT;
     for (int i = 0; i < t->rank; i++) {
         __int128 stride = t->stride[i] < 0 ? -(__int128)t->stride[i] : t->stride[i];
-        if (t->shape[i] > 1 && stride == 0) return HONE_RT_OVERLAPS;
+        if (t->shape[i] > 1 && stride == 0) return HONE_OVERLAPS;
         add_term(&e, stride, 2 * ((__int128)t->shape[i] - 1));
         middle += stride * (t->shape[i] - 1);
     }
     prepare(&e);
     bool nested = true; /* each stride steps over all that the smaller ones reach: the usual case */
     for (int i = 0; i < e.count; i++) nested &= e.coefficient[i] > e.rest_most[i + 1] / 2;
-    if (nested) return HONE_RT_DISJOINT;
+    if (nested) return HONE_DISJOINT;
     int found = solutions(&e, 0, middle, 2);
-    return found < 0 ? HONE_RT_UNDECIDED : found > 1 ? HONE_RT_OVERLAPS : HONE_RT_DISJOINT;
+    return found < 0 ? HONE_OVERLAP_UNDECIDED : found > 1 ? HONE_OVERLAPS : HONE_DISJOINT;
 }

@@ -1,0 +1,482 @@
+/* The door of matmul: tensors become a problem, its arguments and its scalars.
+ *
+ * What a tensor says about itself is checked in every call (view.c), what the problem means once a plan (the op's own
+ * check), and that what is written overlaps nothing, in every call again, since that rests on addresses. */
+#include <string.h>
+
+#include "base/overlap.h"
+#include "base/size.h"
+#include "kernels/matmul/problem.h"
+#include "runtime/hall.h"
+
+enum { LEAD_MAX = HONE_RANK_MAX - 2 };
+
+/* The parts of a call. Operands stand in the order of the op's roles. */
+typedef struct matmul_call {
+    hone_matmul_problem problem;
+    bool                empty; /* c has no elements: nothing happens */
+    int                 operands, scalars;
+    const hone_tensor  *tensor[HONE_MATMUL_OPERANDS]; /* NULL: the step has none */
+    hone_rt_view        view[HONE_MATMUL_OPERANDS];
+    hone_span           span[HONE_MATMUL_OPERANDS];
+    hone_scalar         scalar[HONE_MATMUL_VALUES];
+} matmul_call;
+
+static const char *const operand_names[HONE_MATMUL_OPERANDS] = {
+    "matmul: a",          "matmul: b",          "matmul: c",          "matmul: the operand of step 0",
+    "matmul: the operand of step 1", "matmul: the operand of step 2", "matmul: the operand of step 3"};
+
+static const hone_matmul_options plain = HONE_MATMUL_OPTIONS;
+
+/* --- shapes ---------------------------------------------------------------------------------------------------- */
+
+static hone_status check_options(const hone_matmul_options *o)
+{
+    HONE_CHECK(o->size == sizeof *o, HONE_ERROR_ARGUMENT,
+               "matmul: options.size is %zu, where sizeof(hone_matmul_options) is %zu; start from HONE_MATMUL_OPTIONS",
+               o->size, sizeof *o);
+    HONE_CHECK(o->step_count >= 0 && o->step_count <= HONE_STEPS_MAX, HONE_ERROR_ARGUMENT,
+               "matmul: %d steps; there may be 0 .. %d", o->step_count, HONE_STEPS_MAX);
+    HONE_CHECK((o->accuracy & ~HONE_ACCURACY_ALL) == 0, HONE_ERROR_ARGUMENT,
+               "matmul: accuracy is 0x%x, which has bits that are no HONE_ACCURACY", o->accuracy);
+    return HONE_OK;
+}
+
+static hone_status check_matrix(const hone_tensor *t, int at, int rank_max)
+{
+    HONE_CHECK(t->rank >= 2, HONE_ERROR_SHAPE, "%s has rank %d; a matrix has 2, a batch of them more", operand_names[at],
+               t->rank);
+    HONE_CHECK(t->rank <= rank_max, HONE_ERROR_SHAPE, "%s has rank %d, c has %d; only c's batch may be larger",
+               operand_names[at], t->rank, rank_max);
+    return HONE_OK;
+}
+
+static hone_status check_products(const hone_tensor *a, const hone_tensor *b, const hone_tensor *c)
+{
+    int64_t m = c->shape[c->rank - 2], n = c->shape[c->rank - 1];
+    int64_t a_m = a->shape[a->rank - 2], a_k = a->shape[a->rank - 1];
+    int64_t b_k = b->shape[b->rank - 2], b_n = b->shape[b->rank - 1];
+    HONE_CHECK(a_k == b_k, HONE_ERROR_SHAPE, "matmul: a has %" PRId64 " columns, b has %" PRId64 " rows; they must agree",
+               a_k, b_k);
+    HONE_CHECK(m == a_m, HONE_ERROR_SHAPE, "matmul: c has %" PRId64 " rows, a has %" PRId64 "; they must agree", m, a_m);
+    HONE_CHECK(n == b_n, HONE_ERROR_SHAPE, "matmul: c has %" PRId64 " columns, b has %" PRId64 "; they must agree", n, b_n);
+    return HONE_OK;
+}
+
+/* The leading dimensions of an operand, `own` of them, as strides along c's `lead`: 0 where it repeats. */
+static hone_status broadcast(const matmul_call *call, int at, int own, int64_t *stride)
+{
+    const hone_tensor *t = call->tensor[at], *c = call->tensor[HONE_MATMUL_C];
+    int                lead = c->rank - 2;
+    for (int i = 0; i < lead; i++) {
+        int     from = i - (lead - own);
+        int64_t extent = from < 0 ? 1 : t->shape[from];
+        HONE_CHECK(extent == c->shape[i] || (extent == 1 && at != HONE_MATMUL_C), HONE_ERROR_SHAPE,
+                   "%s: its batch extent %d is %" PRId64 ", c's is %" PRId64 "; it must be that, or 1", operand_names[at],
+                   from, extent, c->shape[i]);
+        stride[i] = extent == 1 ? 0 : t->stride[from];
+    }
+    return HONE_OK;
+}
+
+static hone_status add_step(matmul_call *call, const hone_step *given, int index)
+{
+    hone_epilogue_step *step = &call->problem.step[index];
+    const hone_tensor  *t = given->tensor, *c = call->tensor[HONE_MATMUL_C];
+    int                 at = HONE_MATMUL_STEP0 + index;
+    HONE_CHECK(given->kind > HONE_STEP_NONE && given->kind <= HONE_STEP_SILU_GRADIENT, HONE_ERROR_ARGUMENT,
+               "matmul: step %d is of the kind %d, which is none", index, (int)given->kind);
+    hone_step_operand wants = hone_step_operand_of(given->kind);
+    step->kind = given->kind;
+    call->scalar[HONE_MATMUL_VALUE0 + index].value = given->value;
+    if (wants == HONE_OPERAND_NONE) return HONE_OK; /* a tensor given needlessly is not looked at */
+    int own = wants == HONE_OPERAND_MATRIX ? 2 : 1;
+    HONE_CHECK(t, HONE_ERROR_ARGUMENT, "%s is NULL; the step needs one", operand_names[at]);
+    HONE_CHECK(t->rank >= own && t->rank - own <= c->rank - 2, HONE_ERROR_SHAPE,
+               "%s has rank %d; the step takes %s, with no more batch dimensions than c", operand_names[at], t->rank,
+               own == 2 ? "a matrix" : "a vector");
+    HONE_CHECK(t->dtype == c->dtype, HONE_ERROR_TYPE, "%s is %s, c is %s; they must agree", operand_names[at],
+               hone_dtype_name(t->dtype), hone_dtype_name(c->dtype));
+    int64_t rows = c->shape[c->rank - 2], columns = c->shape[c->rank - 1], last = t->shape[t->rank - 1];
+    int64_t length = wants == HONE_OPERAND_ROWS ? rows : columns;
+    HONE_CHECK(last == length, HONE_ERROR_SHAPE, "%s has %" PRId64 " elements along its last dimension; c wants %" PRId64,
+               operand_names[at], last, length);
+    HONE_CHECK(own == 1 || t->shape[t->rank - 2] == rows, HONE_ERROR_SHAPE,
+               "%s has %" PRId64 " rows, c has %" PRId64 "; they must agree", operand_names[at], t->shape[t->rank - 2], rows);
+    int64_t stride = t->stride[t->rank - 1];
+    if (wants == HONE_OPERAND_ROWS) step->row_stride = stride;
+    else step->column_stride = stride;
+    if (own == 2) step->row_stride = t->stride[t->rank - 2];
+    call->tensor[at] = t;
+    return HONE_OK;
+}
+
+/* --- equal questions, equal problems ---------------------------------------------------------------------------- */
+
+/* A stride along an extent of 1 means nothing: the one a dense matrix would have stands for all. */
+static void settle_strides(int64_t rows, int64_t columns, int64_t *row, int64_t *column)
+{
+    if (rows > 1 && columns > 1) return;
+    if (rows <= 1 && columns <= 1) *row = *column = 1;
+    else if (rows <= 1) *row = *column == 1 ? columns : 1;
+    else *column = *row == 1 ? rows : 1;
+}
+
+/* The batch with its extents of 1 dropped, and neighbours merged that every operand steps through evenly. */
+static hone_status merge_batch(matmul_call *call, int lead, int64_t strides[HONE_MATMUL_OPERANDS][LEAD_MAX])
+{
+    hone_matmul_problem *p = &call->problem;
+    const int64_t       *extent = call->tensor[HONE_MATMUL_C]->shape;
+    int64_t              merged[LEAD_MAX];
+    int                  count = 0;
+    for (int i = 0; i < lead; i++) {
+        if (extent[i] == 1) continue;
+        bool even = count > 0;
+        for (int o = 0; o < call->operands && even; o++)
+            even = !call->tensor[o] || strides[o][count - 1] == strides[o][i] * extent[i];
+        int to = even ? count - 1 : count++;
+        merged[to] = even ? merged[to] * extent[i] : extent[i];
+        for (int o = 0; o < call->operands; o++) strides[o][to] = strides[o][i];
+    }
+    HONE_CHECK(count <= HONE_BATCH_MAX, HONE_ERROR_UNSUPPORTED,
+               "matmul: %d batch dimensions that do not merge; there may be %d. Copy an operand to a denser layout", count,
+               HONE_BATCH_MAX);
+    p->batch_rank = (uint8_t)count;
+    for (int i = 0; i < count; i++) {
+        p->batch[i] = merged[i];
+        p->a_batch[i] = strides[HONE_MATMUL_A][i];
+        p->b_batch[i] = strides[HONE_MATMUL_B][i];
+        p->c_batch[i] = strides[HONE_MATMUL_C][i];
+        for (int s = 0; s < p->step_count; s++)
+            if (call->tensor[HONE_MATMUL_STEP0 + s]) p->step[s].batch_stride[i] = strides[HONE_MATMUL_STEP0 + s][i];
+    }
+    return HONE_OK;
+}
+
+/* Does stepping by a batch's stride go on where the last row ended? */
+static bool rows_go_on(int64_t m, int64_t row, int64_t batch)
+{
+    return m == 1 || batch == m * row;
+}
+
+/* A batch that shares b, and whose rows follow one another, is one taller product: [batch, time, features] x weights. */
+static void fold_batch_into_rows(hone_matmul_problem *p)
+{
+    if (p->batch_rank != 1 || p->b_batch[0] != 0) return;
+    if (!rows_go_on(p->m, p->a_row, p->a_batch[0]) || !rows_go_on(p->m, p->c_row, p->c_batch[0])) return;
+    for (int s = 0; s < p->step_count; s++) {
+        const hone_epilogue_step *step = &p->step[s];
+        switch (hone_step_operand_of((hone_step_kind)step->kind)) {
+        case HONE_OPERAND_NONE: break;
+        case HONE_OPERAND_COLUMNS:
+            if (step->batch_stride[0] != 0) return;
+            break;
+        case HONE_OPERAND_ROWS:
+        case HONE_OPERAND_MATRIX:
+            if (!rows_go_on(p->m, step->row_stride, step->batch_stride[0])) return;
+            break;
+        }
+    }
+    if (p->m == 1) {
+        p->a_row = p->a_batch[0];
+        p->c_row = p->c_batch[0];
+        for (int s = 0; s < p->step_count; s++) {
+            hone_step_operand operand = hone_step_operand_of((hone_step_kind)p->step[s].kind);
+            if (operand == HONE_OPERAND_ROWS || operand == HONE_OPERAND_MATRIX) p->step[s].row_stride = p->step[s].batch_stride[0];
+        }
+    }
+    p->m *= p->batch[0];
+    p->batch_rank = 0;
+    p->batch[0] = p->a_batch[0] = p->c_batch[0] = 0;
+    for (int s = 0; s < p->step_count; s++) p->step[s].batch_stride[0] = 0;
+}
+
+static hone_status add_batch(matmul_call *call)
+{
+    int64_t strides[HONE_MATMUL_OPERANDS][LEAD_MAX];
+    int     lead = call->tensor[HONE_MATMUL_C]->rank - 2;
+    if (lead == 0) return HONE_OK;
+    for (int o = 0; o < call->operands; o++) {
+        const hone_tensor *t = call->tensor[o];
+        if (!t) {
+            memset(strides[o], 0, sizeof strides[o]);
+            continue;
+        }
+        int step = o - HONE_MATMUL_STEP0;
+        int own = step >= 0 && hone_step_operand_of((hone_step_kind)call->problem.step[step].kind) != HONE_OPERAND_MATRIX
+                      ? 1
+                      : 2;
+        HONE_TRY(broadcast(call, o, t->rank - own, strides[o]));
+    }
+    HONE_TRY(merge_batch(call, lead, strides));
+    fold_batch_into_rows(&call->problem);
+    return HONE_OK;
+}
+
+/* --- the call as a whole ---------------------------------------------------------------------------------------- */
+
+static hone_status describe(matmul_call *call, const hone_be_device *device, const hone_tensor *a, const hone_tensor *b,
+                            const hone_tensor *c, const hone_matmul_options *options, bool shapes_only)
+{
+    hone_matmul_problem *p = &call->problem;
+    HONE_CHECK(a && b && c, HONE_ERROR_ARGUMENT, "matmul: %s is NULL", !a ? "a" : !b ? "b" : "c");
+    if (!options) options = &plain;
+    HONE_TRY(check_options(options));
+    memset(call, 0, offsetof(struct matmul_call, view));
+    call->operands = HONE_MATMUL_STEP0 + options->step_count;
+    call->scalars = HONE_MATMUL_VALUE0 + options->step_count;
+    call->tensor[HONE_MATMUL_A] = a;
+    call->tensor[HONE_MATMUL_B] = b;
+    call->tensor[HONE_MATMUL_C] = c;
+    call->scalar[HONE_MATMUL_ALPHA] = (hone_scalar){options->alpha, NULL};
+    call->scalar[HONE_MATMUL_BETA] = (hone_scalar){options->beta, NULL};
+    for (int s = 0; s < options->step_count; s++) call->scalar[HONE_MATMUL_VALUE0 + s] = (hone_scalar){0, NULL};
+
+    for (int o = 0; o < HONE_MATMUL_STEP0; o++)
+        HONE_TRY(hone_rt_view_of(call->tensor[o], device, shapes_only, operand_names[o], &call->view[o]));
+    HONE_TRY(check_matrix(c, HONE_MATMUL_C, HONE_RANK_MAX));
+    HONE_TRY(check_matrix(a, HONE_MATMUL_A, c->rank));
+    HONE_TRY(check_matrix(b, HONE_MATMUL_B, c->rank));
+    HONE_TRY(check_products(a, b, c));
+
+    p->type_a = (uint8_t)a->dtype;
+    p->type_b = (uint8_t)b->dtype;
+    p->type_c = (uint8_t)c->dtype;
+    p->reads_c = options->beta != 0;
+    p->accuracy = options->accuracy;
+    p->m = c->shape[c->rank - 2];
+    p->n = c->shape[c->rank - 1];
+    p->k = a->shape[a->rank - 1];
+    p->a_row = a->stride[a->rank - 2];
+    p->a_column = a->stride[a->rank - 1];
+    p->b_row = b->stride[b->rank - 2];
+    p->b_column = b->stride[b->rank - 1];
+    p->c_row = c->stride[c->rank - 2];
+    p->c_column = c->stride[c->rank - 1];
+    p->step_count = (uint8_t)options->step_count;
+    for (int s = 0; s < options->step_count; s++) {
+        HONE_TRY(add_step(call, &options->steps[s], s));
+        int o = HONE_MATMUL_STEP0 + s;
+        if (call->tensor[o])
+            HONE_TRY(hone_rt_view_of(call->tensor[o], device, shapes_only, operand_names[o], &call->view[o]));
+    }
+    HONE_TRY(add_batch(call));
+    call->empty = call->view[HONE_MATMUL_C].high == 0;
+    settle_strides(p->m, p->k, &p->a_row, &p->a_column);
+    settle_strides(p->k, p->n, &p->b_row, &p->b_column);
+    settle_strides(p->m, p->n, &p->c_row, &p->c_column);
+    for (int s = 0; s < p->step_count; s++)
+        if (hone_step_operand_of((hone_step_kind)p->step[s].kind) == HONE_OPERAND_MATRIX)
+            settle_strides(p->m, p->n, &p->step[s].row_stride, &p->step[s].column_stride);
+    for (int o = 0; o < call->operands; o++) call->span[o] = call->tensor[o] ? call->view[o].span : (hone_span){0};
+    return HONE_OK;
+}
+
+static uintptr_t address(const hone_rt_view *view)
+{
+    return view->span.buffer ? (uintptr_t)view->span.buffer->host + view->span.offset : (uintptr_t)view->span.host;
+}
+
+static hone_strided strided(const matmul_call *call, int o)
+{
+    const hone_tensor *t = call->tensor[o];
+    return (hone_strided){(const void *)address(&call->view[o]), hone_dtype_bits(t->dtype) / 8, t->rank, t->shape, t->stride};
+}
+
+/* A residual that lies exactly where c does is added in place. */
+static bool in_place(const matmul_call *call, int o)
+{
+    const hone_matmul_problem *p = &call->problem;
+    if (o < HONE_MATMUL_STEP0 || address(&call->view[o]) != address(&call->view[HONE_MATMUL_C])) return false;
+    const hone_epilogue_step *step = &p->step[o - HONE_MATMUL_STEP0];
+    return step->kind == HONE_STEP_RESIDUAL && step->row_stride == p->c_row && step->column_stride == p->c_column &&
+           !memcmp(step->batch_stride, p->c_batch, sizeof p->c_batch);
+}
+
+static hone_status check_pair(const matmul_call *call, int written, int other)
+{
+    const hone_rt_view *w = &call->view[written], *o = &call->view[other];
+    if (w->span.buffer != o->span.buffer && (w->span.buffer ? !w->span.buffer->host : !o->span.buffer->host) &&
+        (w->span.buffer || o->span.buffer))
+        return HONE_OK; /* memory of a device that the host cannot reach is shared by nothing else */
+    uintptr_t w_at = address(w), o_at = address(o);
+    if (w_at + (uintptr_t)w->high <= o_at + (uintptr_t)o->low || o_at + (uintptr_t)o->high <= w_at + (uintptr_t)w->low)
+        return HONE_OK;
+    if (written == HONE_MATMUL_C && in_place(call, other)) return HONE_OK;
+    hone_strided a = strided(call, written), b = strided(call, other);
+    HONE_CHECK(hone_overlap_of(&a, &b) != HONE_OVERLAPS, HONE_ERROR_OVERLAP,
+               "%s at %p shares memory with %s at %p; what is written must lie apart", operand_names[written], a.at,
+               operand_names[other] + sizeof "matmul: " - 1, b.at);
+    return HONE_OK;
+}
+
+static bool is_store(const matmul_call *call, int o)
+{
+    return o >= HONE_MATMUL_STEP0 && call->problem.step[o - HONE_MATMUL_STEP0].kind == HONE_STEP_STORE;
+}
+
+static hone_status check_overlap(const matmul_call *call)
+{
+    for (int o = 0; o < call->operands; o++)
+        if (o != HONE_MATMUL_C && call->tensor[o]) HONE_TRY(check_pair(call, HONE_MATMUL_C, o));
+    for (int w = HONE_MATMUL_STEP0; w < call->operands; w++) {
+        if (!is_store(call, w)) continue;
+        for (int o = 0; o < call->operands; o++)
+            if (o != w && o != HONE_MATMUL_C && call->tensor[o] && !(is_store(call, o) && o < w))
+                HONE_TRY(check_pair(call, w, o));
+    }
+    return HONE_OK;
+}
+
+/* Three classes, so that equal problems do not make a plan for each power of two: a cache line, a vector of 16 bytes,
+ * an element. */
+static unsigned alignment_class(uintptr_t addresses, unsigned element_bytes)
+{
+    return addresses % 64 == 0 ? 64 : addresses % 16 == 0 ? 16 : element_bytes;
+}
+
+static unsigned alignment_of(const matmul_call *call)
+{
+    uintptr_t all = 0;
+    for (int o = 0; o < call->operands; o++)
+        if (call->tensor[o]) all |= address(&call->view[o]);
+    return alignment_class(all, (unsigned)hone_dtype_bits((hone_dtype)call->problem.type_c) / 8);
+}
+
+static hone_status matmul_on(hone_rt_stream *stream, const hone_tensor *a, const hone_tensor *b, hone_tensor *c,
+                             const hone_matmul_options *options)
+{
+    matmul_call call;
+    HONE_TRY(describe(&call, stream->be->device, a, b, c, options, false));
+    if (call.empty) return hone_matmul_op.check(&call.problem);
+    HONE_TRY(check_overlap(&call));
+    hone_arguments arguments = {call.operands, call.scalars, call.span, call.scalar, 0};
+    return hone_rt_run(stream, &hone_matmul_op, &call.problem, alignment_of(&call), &arguments);
+}
+
+hone_status hone_matmul(hone_stream *handle, const hone_tensor *a, const hone_tensor *b, hone_tensor *c,
+                        const hone_matmul_options *options)
+{
+    hone_rt_stream *stream;
+    HONE_TRY(hone_rt_stream_enter(handle, "matmul", &stream));
+    hone_status status = matmul_on(stream, a, b, c, options);
+    hone_rt_stream_leave(handle);
+    return status;
+}
+
+/* --- arrays of pointers ------------------------------------------------------------------------------------------ */
+
+static int64_t next_power_of_two(int64_t count)
+{
+    return count <= 1 ? 1 : (int64_t)1 << (64 - __builtin_clzll((unsigned long long)(count - 1)));
+}
+
+/* Turns a described call into one over arrays: matrices only, and steps that all products share. */
+static hone_status make_many(matmul_call *call, int64_t count)
+{
+    hone_matmul_problem *p = &call->problem;
+    HONE_CHECK(count >= 0 && count <= (int64_t)1 << 40, HONE_ERROR_ARGUMENT, "matmul many: %" PRId64 " products; 0 .. 2^40",
+               count);
+    for (int o = 0; o < HONE_MATMUL_STEP0; o++) {
+        HONE_CHECK(call->tensor[o]->rank == 2, HONE_ERROR_SHAPE, "%s has rank %d; matmul many takes matrices",
+                   operand_names[o], call->tensor[o]->rank);
+        HONE_CHECK(!call->tensor[o]->buffer, HONE_ERROR_UNSUPPORTED,
+                   "%s is in a buffer; matmul many takes pointers to host memory", operand_names[o]);
+    }
+    for (int s = 0; s < p->step_count; s++)
+        HONE_CHECK(hone_step_operand_of((hone_step_kind)p->step[s].kind) != HONE_OPERAND_MATRIX, HONE_ERROR_UNSUPPORTED,
+                   "matmul many: step %d has an operand of its own for each product; only biases are shared", s);
+    p->pointers = 1;
+    p->batch_rank = 1;
+    p->batch[0] = next_power_of_two(count);
+    return HONE_OK;
+}
+
+static hone_status gather(const void *const *at, int64_t count, const char *what, uintptr_t element_bytes, uintptr_t *all)
+{
+    HONE_CHECK(at || count == 0, HONE_ERROR_ARGUMENT, "matmul many: the array %s is NULL", what);
+    for (int64_t i = 0; i < count; i++) {
+        uintptr_t address_i = (uintptr_t)at[i];
+        HONE_CHECK(address_i, HONE_ERROR_ARGUMENT, "matmul many: %s[%" PRId64 "] is NULL", what, i);
+        HONE_CHECK(address_i % element_bytes == 0, HONE_ERROR_ARGUMENT,
+                   "matmul many: %s[%" PRId64 "] at %p is not aligned to its %zu-byte elements", what, i, at[i],
+                   (size_t)element_bytes);
+        *all |= address_i;
+    }
+    return HONE_OK;
+}
+
+static hone_status many_on(hone_rt_stream *stream, int64_t count, const hone_tensor *a, const void *const *a_at,
+                           const hone_tensor *b, const void *const *b_at, const hone_tensor *c, void *const *c_at,
+                           const hone_matmul_options *options)
+{
+    matmul_call call;
+    uintptr_t all = 0;
+    HONE_TRY(describe(&call, stream->be->device, a, b, c, options, true));
+    for (int o = HONE_MATMUL_STEP0; o < call.operands; o++)
+        HONE_CHECK(!call.tensor[o] || call.tensor[o]->data || call.tensor[o]->buffer, HONE_ERROR_ARGUMENT,
+                   "%s has no memory", operand_names[o]);
+    HONE_TRY(make_many(&call, count));
+    if (call.empty || count == 0) return hone_matmul_op.check(&call.problem);
+    uintptr_t element = (uintptr_t)hone_dtype_bits(c->dtype) / 8;
+    HONE_TRY(gather(a_at, count, "a_at", element, &all));
+    HONE_TRY(gather(b_at, count, "b_at", element, &all));
+    HONE_TRY(gather((const void *const *)c_at, count, "c_at", element, &all));
+    const void *const arrays[] = {a_at, b_at, c_at};
+    for (int o = 0; o < HONE_MATMUL_STEP0; o++)
+        call.span[o] = (hone_span){NULL, (void *)(uintptr_t)arrays[o], 0, (size_t)count * sizeof(void *)};
+    for (int o = HONE_MATMUL_STEP0; o < call.operands; o++)
+        if (call.tensor[o]) all |= address(&call.view[o]);
+    hone_arguments arguments = {call.operands, call.scalars, call.span, call.scalar, count};
+    return hone_rt_run(stream, &hone_matmul_op, &call.problem, alignment_class(all, (unsigned)element), &arguments);
+}
+
+hone_status hone_matmul_many(hone_stream *handle, int64_t count, const hone_tensor *a, const void *const *a_at,
+                             const hone_tensor *b, const void *const *b_at, const hone_tensor *c, void *const *c_at,
+                             const hone_matmul_options *options)
+{
+    hone_rt_stream *stream;
+    HONE_TRY(hone_rt_stream_enter(handle, "matmul many", &stream));
+    hone_status status = many_on(stream, count, a, a_at, b, b_at, c, c_at, options);
+    hone_rt_stream_leave(handle);
+    return status;
+}
+
+/* --- level 1 ---------------------------------------------------------------------------------------------------- */
+
+static hone_status plan_of(hone_rt_device *device, call *call, hone_plan **out)
+{
+    hone_rt_plan *plan;
+    bool          placed = !call->problem.pointers;
+    for (int o = 0; o < call->operands; o++)
+        if (call->tensor[o] && !call->tensor[o]->data && !call->tensor[o]->buffer) placed = false;
+    unsigned     alignment = placed ? alignment_of(call) : (unsigned)hone_dtype_bits((hone_dtype)call->problem.type_c) / 8;
+    hone_request request = hone_rt_request(device->context, device->be, &hone_matmul_op, &call->problem, alignment);
+    HONE_TRY(hone_rt_plan_for(device->context, &request, &plan));
+    return hone_rt_plan_handle(plan, out);
+}
+
+hone_status hone_matmul_plan(hone_device *handle, const hone_tensor *a, const hone_tensor *b, const hone_tensor *c,
+                             const hone_matmul_options *options, hone_plan **out)
+{
+    hone_rt_device *device;
+    matmul_call     call;
+    HONE_CHECK(out, HONE_ERROR_ARGUMENT, "matmul plan: where to put it (out) is NULL");
+    *out = NULL;
+    HONE_TRY(hone_rt_device_get(handle, "matmul plan", &device));
+    HONE_TRY(describe(&call, device->be, a, b, c, options, true));
+    return plan_of(device, &call, out);
+}
+
+hone_status hone_matmul_many_plan(hone_device *handle, int64_t count, const hone_tensor *a, const hone_tensor *b,
+                                  const hone_tensor *c, const hone_matmul_options *options, hone_plan **out)
+{
+    hone_rt_device *device;
+    matmul_call     call;
+    HONE_CHECK(out, HONE_ERROR_ARGUMENT, "matmul many plan: where to put it (out) is NULL");
+    *out = NULL;
+    HONE_TRY(hone_rt_device_get(handle, "matmul many plan", &device));
+    HONE_TRY(describe(&call, device->be, a, b, c, options, true));
+    HONE_TRY(make_many(&call, count));
+    return plan_of(device, &call, out);
+}
