@@ -444,7 +444,7 @@ hone_status hone_matmul_many(hone_stream *handle, int64_t count, const hone_tens
 
 /* --- level 1 ---------------------------------------------------------------------------------------------------- */
 
-static hone_status plan_of(hone_rt_device *device, call *call, hone_plan **out)
+static hone_status plan_of(hone_rt_device *device, const matmul_call *call, hone_plan **out)
 {
     hone_rt_plan *plan;
     bool          placed = !call->problem.pointers;
