@@ -33,10 +33,10 @@ typedef struct slot {
     _Atomic(uintptr_t) object; /* while the slot is free: the next free place + 1, 0 for none */
 } slot;
 
-static slot                slots[PLACES];
-static _Atomic(uint32_t)   used;    /* places that were ever used */
-static _Atomic(uint64_t)   free_at; /* change count << 32 | place + 1 of the first free one */
-static _Atomic(uint64_t)   serials; /* handed out so far */
+static slot              slots[PLACES];
+static _Atomic(uint32_t) used;    /* places that were ever used */
+static _Atomic(uint64_t) free_at; /* change count << 32 | place + 1 of the first free one */
+static _Atomic(uint64_t) serials; /* handed out so far */
 
 /* --- free places ---------------------------------------------------------------------------------------------- */
 
@@ -68,8 +68,8 @@ static void place_give(uint32_t place)
     do {
         atomic_store_explicit(&slots[place].object, (uint32_t)head, memory_order_release);
         first = ((head >> 32) + 1) << 32 | (place + 1);
-    } while (!atomic_compare_exchange_weak_explicit(&free_at, &head, first, memory_order_release,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&free_at, &head, first, memory_order_release, memory_order_relaxed));
 }
 
 /* --- tokens --------------------------------------------------------------------------------------------------- */
@@ -163,7 +163,8 @@ hone_handle_state hone_handle_state_of(const void *handle, hone_handle_kind *kin
     if (place_of(token) >= atomic_load_explicit(&used, memory_order_relaxed)) return HONE_HANDLE_FOREIGN;
     if (last <= SERIAL_MASK && (serial == 0 || serial > last)) return HONE_HANDLE_FOREIGN;
     if (kind) *kind = its;
-    if (atomic_load_explicit(&slot_of(token, its)->token, memory_order_acquire) == entered(token)) return HONE_HANDLE_ENTERED;
+    if (atomic_load_explicit(&slot_of(token, its)->token, memory_order_acquire) == entered(token))
+        return HONE_HANDLE_ENTERED;
     return hone_handle_get(handle, its) ? HONE_HANDLE_LIVES : HONE_HANDLE_DESTROYED;
 }
 
@@ -194,7 +195,7 @@ hone_status hone_handle_refuse(const void *handle, hone_handle_kind kind, const 
                          kind == HONE_HANDLE_EVENT ? "an" : "a", wanted);
     /* A handle that lives by now was in use when the call found it so. */
     if (state != HONE_HANDLE_DESTROYED)
-        return hone_fail(HONE_ERROR_THREAD, "%s: the %s %p is in use by another call; one thread at a time", where, wanted,
-                         handle);
+        return hone_fail(HONE_ERROR_THREAD, "%s: the %s %p is in use by another call; one thread at a time", where,
+                         wanted, handle);
     return hone_fail(HONE_ERROR_HANDLE, "%s: the %s handle %p was destroyed", where, wanted, handle);
 }

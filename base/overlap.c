@@ -15,8 +15,8 @@ enum { TERMS_MAX = 2 * HONE_RANK_MAX + 2, STEPS_MAX = 20000 };
 
 typedef struct equation {
     int      count, steps;
-    __int128 coefficient[TERMS_MAX];  /* > 0, falling */
-    __int128 bound[TERMS_MAX];        /* > 0 */
+    __int128 coefficient[TERMS_MAX];   /* > 0, falling */
+    __int128 bound[TERMS_MAX];         /* > 0 */
     __int128 rest_most[TERMS_MAX + 1]; /* the greatest sum of the terms from here on */
     __int128 rest_divisor[TERMS_MAX + 1];
 } equation;

@@ -4,7 +4,8 @@
 #include "base/size.h"
 #include "runtime/hall.h"
 
-static hone_status make(hone_rt_device *device, hone_be_buffer *be, void (*release)(void *), void *user, hone_buffer **out)
+static hone_status make(hone_rt_device *device, hone_be_buffer *be, void (*release)(void *), void *user,
+                        hone_buffer **out)
 {
     void           *token;
     hone_rt_buffer *buffer = hone_alloc(1, sizeof *buffer);
@@ -41,7 +42,8 @@ hone_status hone_buffer_adopt(hone_device *handle, void *memory, size_t bytes, v
     HONE_CHECK(out, HONE_ERROR_ARGUMENT, "buffer adopt: where to put it (out) is NULL");
     *out = NULL;
     HONE_CHECK(memory || bytes == 0, HONE_ERROR_ARGUMENT, "buffer adopt: the memory is NULL, but has %zu bytes", bytes);
-    HONE_CHECK(bytes <= PTRDIFF_MAX, HONE_ERROR_OVERFLOW, "buffer adopt: %zu bytes are more than memory can have", bytes);
+    HONE_CHECK(bytes <= PTRDIFF_MAX, HONE_ERROR_OVERFLOW, "buffer adopt: %zu bytes are more than memory can have",
+               bytes);
     HONE_TRY(hone_rt_device_get(handle, "buffer adopt", &device));
     HONE_TRY(device->be->backend->buffer_adopt(device->be, memory, bytes, &be));
     hone_status status = make(device, be, release, user, out);
@@ -88,12 +90,13 @@ hone_status hone_buffer_size(hone_buffer *handle, size_t *bytes)
 static hone_status get_for(const hone_rt_stream *stream, hone_buffer *handle, const char *where, hone_rt_buffer **out)
 {
     HONE_TRY(hone_rt_buffer_get(handle, where, out));
-    HONE_CHECK((*out)->be->device == stream->be->device, HONE_ERROR_ARGUMENT, "%s: the buffer is of %s, the stream of %s",
-               where, (*out)->be->device->name, stream->be->device->name);
+    HONE_CHECK((*out)->be->device == stream->be->device, HONE_ERROR_ARGUMENT,
+               "%s: the buffer is of %s, the stream of %s", where, (*out)->be->device->name, stream->be->device->name);
     return HONE_OK;
 }
 
-static hone_status check_range(const hone_rt_buffer *buffer, size_t offset, const void *host, size_t bytes, const char *where)
+static hone_status check_range(const hone_rt_buffer *buffer, size_t offset, const void *host, size_t bytes,
+                               const char *where)
 {
     HONE_CHECK(offset <= buffer->be->bytes && bytes <= buffer->be->bytes - offset, HONE_ERROR_ARGUMENT,
                "%s: %zu bytes from offset %zu go past the buffer's end, it has %zu", where, bytes, offset,

@@ -12,10 +12,11 @@ static const hone_rt_module core = {"core", &hone_cpu_backend, hone_ops, hone_ke
 
 static hone_status check_options(const hone_context_options *options)
 {
-    HONE_CHECK(options->size >= offsetof(hone_context_options, log) && options->size % sizeof(void *) == 0,
-               HONE_ERROR_ARGUMENT,
-               "context: options.size is %zu, where sizeof(hone_context_options) is %zu; start from HONE_CONTEXT_OPTIONS",
-               options->size, sizeof *options);
+    HONE_CHECK(
+        options->size >= offsetof(hone_context_options, log) && options->size % sizeof(void *) == 0,
+        HONE_ERROR_ARGUMENT,
+        "context: options.size is %zu, where sizeof(hone_context_options) is %zu; start from HONE_CONTEXT_OPTIONS",
+        options->size, sizeof *options);
     HONE_CHECK(options->size <= sizeof *options, HONE_ERROR_ARGUMENT,
                "context: options.size is %zu, this library knows %zu bytes of options; it is older than the header",
                options->size, sizeof *options);
@@ -24,7 +25,8 @@ static hone_status check_options(const hone_context_options *options)
 
 static hone_status check_threads(const hone_threads *threads)
 {
-    HONE_CHECK(threads->run, HONE_ERROR_ARGUMENT, "context: threads.run is NULL; give a function, or no threads at all");
+    HONE_CHECK(threads->run, HONE_ERROR_ARGUMENT,
+               "context: threads.run is NULL; give a function, or no threads at all");
     HONE_CHECK(threads->count >= 1 && threads->count <= 4096, HONE_ERROR_ARGUMENT,
                "context: threads.count is %d; it may be 1 .. 4096", threads->count);
     return HONE_OK;
@@ -35,7 +37,8 @@ static hone_status log_level(const hone_context_options *options, hone_log_level
     static const char *const names[] = {"error", "warning", "info", "select"};
     const char              *asked = hone_option_get(HONE_OPTION_LOG);
     HONE_CHECK(options->log_level >= 0 && options->log_level <= HONE_LOG_SELECT, HONE_ERROR_ARGUMENT,
-               "context: log_level is %d; it may be HONE_LOG_ERROR .. HONE_LOG_SELECT (1 .. 4), or 0", options->log_level);
+               "context: log_level is %d; it may be HONE_LOG_ERROR .. HONE_LOG_SELECT (1 .. 4), or 0",
+               options->log_level);
     *out = options->log_level ? options->log_level : HONE_LOG_WARNING;
     if (!asked) return HONE_OK;
     for (int i = 0; i < 4; i++)
@@ -197,8 +200,10 @@ const hone_op *hone_rt_op_find(const hone_rt_context *context, const char *name)
             nearest = op;
         }
     }
-    if (nearest) hone_fail(HONE_ERROR_NOT_FOUND, "there is no op '%s'; did you mean '%s'?", name, nearest->name);
-    else hone_fail(HONE_ERROR_NOT_FOUND, "there is no op '%s'; `hone check --list` names them", name);
+    if (nearest)
+        hone_fail(HONE_ERROR_NOT_FOUND, "there is no op '%s'; did you mean '%s'?", name, nearest->name);
+    else
+        hone_fail(HONE_ERROR_NOT_FOUND, "there is no op '%s'; `hone check --list` names them", name);
     return NULL;
 }
 
@@ -331,7 +336,8 @@ hone_status hone_device_describe(hone_device *handle, hone_device_facts *facts)
     hone_device_facts all = {sizeof all, "", "", "", 0, 0};
     HONE_CHECK(facts, HONE_ERROR_ARGUMENT, "device describe: where to put it (facts) is NULL");
     HONE_CHECK(facts->size >= sizeof facts->size && facts->size <= 65536, HONE_ERROR_ARGUMENT,
-               "device describe: facts->size is %zu; set it to sizeof(hone_device_facts), %zu", facts->size, sizeof all);
+               "device describe: facts->size is %zu; set it to sizeof(hone_device_facts), %zu", facts->size,
+               sizeof all);
     HONE_TRY(hone_rt_device_get(handle, "device describe", &device));
     memcpy(all.name, device->be->name, sizeof all.name);
     memcpy(all.label, device->be->label, sizeof all.label);

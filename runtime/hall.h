@@ -58,8 +58,8 @@ typedef struct hone_rt_stream {
     hone_status      fault; /* a late error, kept until the reset */
     char             fault_sentence[768];
     /* Streams that can be late number their launches, and keep the plans of the last ones until they are waited for. */
-    uint64_t      ticket;
-    hone_rt_plan *late[HONE_RT_LATE]; /* of ticket t: late[t % HONE_RT_LATE] */
+    uint64_t        ticket;
+    hone_rt_plan   *late[HONE_RT_LATE]; /* of ticket t: late[t % HONE_RT_LATE] */
     hone_be_buffer *late_buffers[HONE_RT_LATE];
 } hone_rt_stream;
 
@@ -79,15 +79,15 @@ typedef struct hone_rt_event {
 
 /* The stream behind a handle, for this thread alone until it leaves. Refuses dead handles, a second thread, and a
  * stream with a late error; `where` begins the sentence. */
-hone_status hone_rt_stream_enter(hone_stream *handle, const char *where, hone_rt_stream **out);
+hone_status        hone_rt_stream_enter(hone_stream *handle, const char *where, hone_rt_stream **out);
 static inline void hone_rt_stream_leave(hone_stream *handle)
 {
     hone_handle_leave(handle);
 }
 
-hone_status hone_rt_device_get(hone_device *handle, const char *where, hone_rt_device **out);
-hone_status hone_rt_buffer_get(hone_buffer *handle, const char *where, hone_rt_buffer **out);
-void        hone_rt_buffer_release(hone_rt_buffer *buffer);
+hone_status        hone_rt_device_get(hone_device *handle, const char *where, hone_rt_device **out);
+hone_status        hone_rt_buffer_get(hone_buffer *handle, const char *where, hone_rt_buffer **out);
+void               hone_rt_buffer_release(hone_rt_buffer *buffer);
 static inline void hone_rt_buffer_hold(hone_rt_buffer *buffer)
 {
     atomic_fetch_add_explicit(&buffer->holds, 1, memory_order_relaxed);
@@ -112,7 +112,8 @@ hone_request hone_rt_request(const hone_rt_context *context, const hone_be_devic
 hone_status hone_rt_run(hone_rt_stream *stream, const hone_op *op, const void *problem, unsigned alignment,
                         const hone_arguments *arguments);
 /* Launches a plan on a stream that was entered. */
-hone_status hone_rt_launch(hone_rt_stream *stream, hone_rt_plan *plan, const hone_arguments *arguments, hone_span scratch);
+hone_status hone_rt_launch(hone_rt_stream *stream, hone_rt_plan *plan, const hone_arguments *arguments,
+                           hone_span scratch);
 /* Makes a handle of a plan, with the caller's hold on it; on failure the hold is given back. */
 hone_status hone_rt_plan_handle(hone_rt_plan *plan, hone_plan **out);
 /* Waits, keeps a late error, and lets go of what was only kept for the launches. */

@@ -77,12 +77,14 @@ void hone_rt_plan_release(hone_rt_plan *plan)
     hone_free(plan);
 }
 
-static void refuse_all(const hone_request *request, const hone_rt_candidate *candidates, int count, char *out, size_t capacity)
+static void refuse_all(const hone_request *request, const hone_rt_candidate *candidates, int count, char *out,
+                       size_t capacity)
 {
     hone_text text = hone_text_in(out, capacity);
     for (int i = 0; i < count; i++)
         if (candidates[i].refusal)
-            hone_text_add(&text, "%s%s: %s", text.length ? "; " : "", candidates[i].kernel->name, candidates[i].refusal);
+            hone_text_add(&text, "%s%s: %s", text.length ? "; " : "", candidates[i].kernel->name,
+                          candidates[i].refusal);
     if (!count) hone_text_add(&text, "no kernel of %s is known for it", request->device->backend->name);
 }
 
@@ -233,7 +235,8 @@ hone_request hone_rt_request(const hone_rt_context *context, const hone_be_devic
 /* Gives back a plan that launches of this stream may still use. */
 static void release_used(hone_rt_stream *stream, hone_rt_plan *plan)
 {
-    if (stream->be->device->backend->stream_ticket && atomic_load(&plan->holds) == 1) (void)hone_rt_stream_settle(stream);
+    if (stream->be->device->backend->stream_ticket && atomic_load(&plan->holds) == 1)
+        (void)hone_rt_stream_settle(stream);
     hone_rt_plan_release(plan);
 }
 
@@ -248,7 +251,8 @@ static hone_status grow_scratch(hone_rt_stream *stream, size_t bytes)
     return HONE_OK;
 }
 
-hone_status hone_rt_launch(hone_rt_stream *stream, hone_rt_plan *plan, const hone_arguments *arguments, hone_span scratch)
+hone_status hone_rt_launch(hone_rt_stream *stream, hone_rt_plan *plan, const hone_arguments *arguments,
+                           hone_span scratch)
 {
     const hone_backend *backend = stream->be->device->backend;
     if (backend->stream_ticket) {
@@ -301,13 +305,13 @@ static hone_status resolve(const hone_be_device *device, const hone_operand *ope
     if (!operand->buffer) return HONE_OK;
     hone_rt_buffer *buffer;
     HONE_TRY(hone_rt_buffer_get(operand->buffer, "plan run", &buffer));
-    HONE_CHECK(buffer->be->device == device, HONE_ERROR_ARGUMENT, "plan run: %s is in a buffer of %s, the plan is of %s",
-               what, buffer->be->device->name, device->name);
+    HONE_CHECK(buffer->be->device == device, HONE_ERROR_ARGUMENT,
+               "plan run: %s is in a buffer of %s, the plan is of %s", what, buffer->be->device->name, device->name);
     HONE_CHECK(operand->offset <= buffer->be->bytes && operand->bytes <= buffer->be->bytes - operand->offset,
-               HONE_ERROR_ARGUMENT, "plan run: %s: %zu bytes from offset %zu go past the buffer's end, it has %zu", what,
-               operand->bytes, operand->offset, buffer->be->bytes);
-    *out = (hone_span){buffer->be, buffer->be->host ? (char *)buffer->be->host + operand->offset : NULL, operand->offset,
-                       buffer->be->bytes - operand->offset};
+               HONE_ERROR_ARGUMENT, "plan run: %s: %zu bytes from offset %zu go past the buffer's end, it has %zu",
+               what, operand->bytes, operand->offset, buffer->be->bytes);
+    *out = (hone_span){buffer->be, buffer->be->host ? (char *)buffer->be->host + operand->offset : NULL,
+                       operand->offset, buffer->be->bytes - operand->offset};
     return HONE_OK;
 }
 
@@ -352,8 +356,8 @@ static hone_status run_plan(hone_rt_stream *stream, hone_rt_plan *plan, const ho
     hone_span           spans[HONE_ROLES_MAX], scratch = {0};
     hone_scalar         scalars[HONE_SCALARS_MAX];
     const hone_request *request = &plan->request;
-    HONE_CHECK(request->device == stream->be->device, HONE_ERROR_ARGUMENT, "plan run: the plan is of %s, the stream of %s",
-               request->device->name, stream->be->device->name);
+    HONE_CHECK(request->device == stream->be->device, HONE_ERROR_ARGUMENT,
+               "plan run: the plan is of %s, the stream of %s", request->device->name, stream->be->device->name);
     HONE_TRY(check_arguments(plan, arguments));
     for (int i = 0; i < plan->role_count; i++) {
         if (plan->role_direction[i] == HONE_UNUSED) {
@@ -370,9 +374,10 @@ static hone_status run_plan(hone_rt_stream *stream, hone_rt_plan *plan, const ho
         size_t    room = given->buffer ? scratch.bytes : given->bytes;
         uintptr_t at = (uintptr_t)hone_span_host(&scratch);
         HONE_CHECK((given->buffer || given->host) && room >= plan->needs.scratch_bytes, HONE_ERROR_ARGUMENT,
-                   "plan run: %zu bytes of scratch at %p; the plan needs %zu", room, (void *)at, plan->needs.scratch_bytes);
-        HONE_CHECK(at % HONE_CACHE_LINE == 0, HONE_ERROR_ARGUMENT, "plan run: the scratch at %p is not aligned to 64 bytes",
-                   (void *)at);
+                   "plan run: %zu bytes of scratch at %p; the plan needs %zu", room, (void *)at,
+                   plan->needs.scratch_bytes);
+        HONE_CHECK(at % HONE_CACHE_LINE == 0, HONE_ERROR_ARGUMENT,
+                   "plan run: the scratch at %p is not aligned to 64 bytes", (void *)at);
     }
     hone_arguments launched = {plan->role_count, plan->scalar_count, spans, scalars, arguments->items};
     return hone_rt_launch(stream, plan, &launched, scratch);
@@ -424,8 +429,8 @@ hone_status hone_plan_describe(hone_plan *handle, char *out, size_t capacity)
 {
     hone_rt_plan *plan;
     char          problem[HONE_PROBLEM_TEXT_MAX], config[256];
-    HONE_CHECK(out && capacity, HONE_ERROR_ARGUMENT, "plan describe: there is no room for text (%zu bytes at %p)", capacity,
-               (void *)out);
+    HONE_CHECK(out && capacity, HONE_ERROR_ARGUMENT, "plan describe: there is no room for text (%zu bytes at %p)",
+               capacity, (void *)out);
     out[0] = 0;
     HONE_TRY(get_plan(handle, "plan describe", &plan));
     hone_rt_problem_print(plan->op, plan->problem.bytes, problem, sizeof problem);

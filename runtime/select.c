@@ -18,7 +18,8 @@ static const char *refuses(const hone_request *request, const hone_kernel *kerne
     if (kernel->problem_size != request->op->problem_size) return "it knows the op's problem in another size";
     if (request->flags & HONE_REQUEST_DETERMINISTIC && (kernel->properties & HONE_BITWISE_ALL) != HONE_BITWISE_ALL)
         return "its bits may depend on threads, runs or alignment, and the context is deterministic";
-    if (request->flags & HONE_REQUEST_CAPTURED && !(kernel->properties & HONE_CAPTURABLE)) return "it cannot be captured";
+    if (request->flags & HONE_REQUEST_CAPTURED && !(kernel->properties & HONE_CAPTURABLE))
+        return "it cannot be captured";
     return kernel->refuses(request);
 }
 

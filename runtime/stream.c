@@ -212,8 +212,10 @@ hone_status hone_stream_wait_event(hone_stream *stream_handle, hone_event *event
     if (status == HONE_OK) {
         /* Backends wait for each other's events on the host: each knows only its own. */
         const hone_backend *backend = stream->be->device->backend;
-        if (event->be->device->backend == backend) status = backend->stream_wait_event(stream->be, event->be);
-        else status = event->be->device->backend->event_wait(event->be);
+        if (event->be->device->backend == backend)
+            status = backend->stream_wait_event(stream->be, event->be);
+        else
+            status = event->be->device->backend->event_wait(event->be);
         hone_handle_leave(event_handle);
     }
     hone_rt_stream_leave(stream_handle);

@@ -31,7 +31,8 @@ static hone_status check_shape(const hone_tensor *t, const char *what, int64_t *
     for (int i = 0; i < t->rank; i++) {
         HONE_CHECK(t->shape[i] >= 0, HONE_ERROR_SHAPE, "%s: extent %d is %" PRId64 "; none may be negative", what, i,
                    t->shape[i]);
-        if (t->shape[i] == 0) empty = true;
+        if (t->shape[i] == 0)
+            empty = true;
         else
             HONE_CHECK(hone_extent_mul(*count, t->shape[i], count), HONE_ERROR_OVERFLOW,
                        "%s: the product of its extents does not fit 63 bits", what);
@@ -46,7 +47,8 @@ static hone_status in_buffer(const hone_tensor *t, const hone_be_device *device,
     HONE_TRY(hone_rt_buffer_get(t->buffer, what, &buffer));
     HONE_CHECK(buffer->be->device == device, HONE_ERROR_ARGUMENT, "%s is in a buffer of %s, the stream is of %s", what,
                buffer->be->device->name, device->name);
-    HONE_CHECK(!t->data, HONE_ERROR_ARGUMENT, "%s has both host memory (%p) and a buffer; one must be NULL", what, t->data);
+    HONE_CHECK(!t->data, HONE_ERROR_ARGUMENT, "%s has both host memory (%p) and a buffer; one must be NULL", what,
+               t->data);
     HONE_CHECK(t->offset_bytes <= buffer->be->bytes && 0 - (uint64_t)out->low <= t->offset_bytes &&
                    (uint64_t)out->high <= buffer->be->bytes - t->offset_bytes,
                HONE_ERROR_ARGUMENT,
@@ -72,15 +74,16 @@ hone_status hone_rt_view_of(const hone_tensor *t, const hone_be_device *device, 
     } else {
         HONE_CHECK(t->data || shapes_only || count == 0, HONE_ERROR_ARGUMENT,
                    "%s has %" PRId64 " elements, but no memory: data and buffer are NULL", what, count);
-        HONE_CHECK(t->offset_bytes == 0, HONE_ERROR_ARGUMENT, "%s: offset_bytes is %zu without a buffer; add it to data",
-                   what, t->offset_bytes);
+        HONE_CHECK(t->offset_bytes == 0, HONE_ERROR_ARGUMENT,
+                   "%s: offset_bytes is %zu without a buffer; add it to data", what, t->offset_bytes);
         uintptr_t at = (uintptr_t)t->data;
-        HONE_CHECK(!t->data || (at >= 0 - (uint64_t)out->low && at <= UINTPTR_MAX - (uint64_t)out->high), HONE_ERROR_OVERFLOW,
-                   "%s: its strides reach from %p out of the address space", what, t->data);
+        HONE_CHECK(!t->data || (at >= 0 - (uint64_t)out->low && at <= UINTPTR_MAX - (uint64_t)out->high),
+                   HONE_ERROR_OVERFLOW, "%s: its strides reach from %p out of the address space", what, t->data);
         out->span = (hone_span){NULL, t->data, 0, (size_t)out->high};
     }
-    uintptr_t first = out->span.buffer ? (uintptr_t)out->span.buffer->host + out->span.offset : (uintptr_t)out->span.host;
-    HONE_CHECK(first % (uint64_t)bytes == 0, HONE_ERROR_ARGUMENT, "%s at %p is not aligned to its %" PRId64 "-byte elements",
-               what, (void *)first, bytes);
+    uintptr_t first =
+        out->span.buffer ? (uintptr_t)out->span.buffer->host + out->span.offset : (uintptr_t)out->span.host;
+    HONE_CHECK(first % (uint64_t)bytes == 0, HONE_ERROR_ARGUMENT,
+               "%s at %p is not aligned to its %" PRId64 "-byte elements", what, (void *)first, bytes);
     return HONE_OK;
 }

@@ -22,9 +22,13 @@ typedef struct matmul_call {
     hone_scalar         scalar[HONE_MATMUL_VALUES];
 } matmul_call;
 
-static const char *const operand_names[HONE_MATMUL_OPERANDS] = {
-    "matmul: a",          "matmul: b",          "matmul: c",          "matmul: the operand of step 0",
-    "matmul: the operand of step 1", "matmul: the operand of step 2", "matmul: the operand of step 3"};
+static const char *const operand_names[HONE_MATMUL_OPERANDS] = {"matmul: a",
+                                                                "matmul: b",
+                                                                "matmul: c",
+                                                                "matmul: the operand of step 0",
+                                                                "matmul: the operand of step 1",
+                                                                "matmul: the operand of step 2",
+                                                                "matmul: the operand of step 3"};
 
 static const hone_matmul_options plain = HONE_MATMUL_OPTIONS;
 
@@ -44,8 +48,8 @@ static hone_status check_options(const hone_matmul_options *o)
 
 static hone_status check_matrix(const hone_tensor *t, int at, int rank_max)
 {
-    HONE_CHECK(t->rank >= 2, HONE_ERROR_SHAPE, "%s has rank %d; a matrix has 2, a batch of them more", operand_names[at],
-               t->rank);
+    HONE_CHECK(t->rank >= 2, HONE_ERROR_SHAPE, "%s has rank %d; a matrix has 2, a batch of them more",
+               operand_names[at], t->rank);
     HONE_CHECK(t->rank <= rank_max, HONE_ERROR_SHAPE, "%s has rank %d, c has %d; only c's batch may be larger",
                operand_names[at], t->rank, rank_max);
     return HONE_OK;
@@ -56,10 +60,12 @@ static hone_status check_products(const hone_tensor *a, const hone_tensor *b, co
     int64_t m = c->shape[c->rank - 2], n = c->shape[c->rank - 1];
     int64_t a_m = a->shape[a->rank - 2], a_k = a->shape[a->rank - 1];
     int64_t b_k = b->shape[b->rank - 2], b_n = b->shape[b->rank - 1];
-    HONE_CHECK(a_k == b_k, HONE_ERROR_SHAPE, "matmul: a has %" PRId64 " columns, b has %" PRId64 " rows; they must agree",
-               a_k, b_k);
-    HONE_CHECK(m == a_m, HONE_ERROR_SHAPE, "matmul: c has %" PRId64 " rows, a has %" PRId64 "; they must agree", m, a_m);
-    HONE_CHECK(n == b_n, HONE_ERROR_SHAPE, "matmul: c has %" PRId64 " columns, b has %" PRId64 "; they must agree", n, b_n);
+    HONE_CHECK(a_k == b_k, HONE_ERROR_SHAPE,
+               "matmul: a has %" PRId64 " columns, b has %" PRId64 " rows; they must agree", a_k, b_k);
+    HONE_CHECK(m == a_m, HONE_ERROR_SHAPE, "matmul: c has %" PRId64 " rows, a has %" PRId64 "; they must agree", m,
+               a_m);
+    HONE_CHECK(n == b_n, HONE_ERROR_SHAPE, "matmul: c has %" PRId64 " columns, b has %" PRId64 "; they must agree", n,
+               b_n);
     return HONE_OK;
 }
 
@@ -72,8 +78,8 @@ static hone_status broadcast(const matmul_call *call, int at, int own, int64_t *
         int     from = i - (lead - own);
         int64_t extent = from < 0 ? 1 : t->shape[from];
         HONE_CHECK(extent == c->shape[i] || (extent == 1 && at != HONE_MATMUL_C), HONE_ERROR_SHAPE,
-                   "%s: its batch extent %d is %" PRId64 ", c's is %" PRId64 "; it must be that, or 1", operand_names[at],
-                   from, extent, c->shape[i]);
+                   "%s: its batch extent %d is %" PRId64 ", c's is %" PRId64 "; it must be that, or 1",
+                   operand_names[at], from, extent, c->shape[i]);
         stride[i] = extent == 1 ? 0 : t->stride[from];
     }
     return HONE_OK;
@@ -99,13 +105,17 @@ static hone_status add_step(matmul_call *call, const hone_step *given, int index
                hone_dtype_name(t->dtype), hone_dtype_name(c->dtype));
     int64_t rows = c->shape[c->rank - 2], columns = c->shape[c->rank - 1], last = t->shape[t->rank - 1];
     int64_t length = wants == HONE_OPERAND_ROWS ? rows : columns;
-    HONE_CHECK(last == length, HONE_ERROR_SHAPE, "%s has %" PRId64 " elements along its last dimension; c wants %" PRId64,
-               operand_names[at], last, length);
+    HONE_CHECK(last == length, HONE_ERROR_SHAPE,
+               "%s has %" PRId64 " elements along its last dimension; c wants %" PRId64, operand_names[at], last,
+               length);
     HONE_CHECK(own == 1 || t->shape[t->rank - 2] == rows, HONE_ERROR_SHAPE,
-               "%s has %" PRId64 " rows, c has %" PRId64 "; they must agree", operand_names[at], t->shape[t->rank - 2], rows);
+               "%s has %" PRId64 " rows, c has %" PRId64 "; they must agree", operand_names[at], t->shape[t->rank - 2],
+               rows);
     int64_t stride = t->stride[t->rank - 1];
-    if (wants == HONE_OPERAND_ROWS) step->row_stride = stride;
-    else step->column_stride = stride;
+    if (wants == HONE_OPERAND_ROWS)
+        step->row_stride = stride;
+    else
+        step->column_stride = stride;
     if (own == 2) step->row_stride = t->stride[t->rank - 2];
     call->tensor[at] = t;
     return HONE_OK;
@@ -117,9 +127,12 @@ static hone_status add_step(matmul_call *call, const hone_step *given, int index
 static void settle_strides(int64_t rows, int64_t columns, int64_t *row, int64_t *column)
 {
     if (rows > 1 && columns > 1) return;
-    if (rows <= 1 && columns <= 1) *row = *column = 1;
-    else if (rows <= 1) *row = *column == 1 ? columns : 1;
-    else *column = *row == 1 ? rows : 1;
+    if (rows <= 1 && columns <= 1)
+        *row = *column = 1;
+    else if (rows <= 1)
+        *row = *column == 1 ? columns : 1;
+    else
+        *column = *row == 1 ? rows : 1;
 }
 
 /* The batch with its extents of 1 dropped, and neighbours merged that every operand steps through evenly. */
@@ -139,8 +152,8 @@ static hone_status merge_batch(matmul_call *call, int lead, int64_t strides[HONE
         for (int o = 0; o < call->operands; o++) strides[o][to] = strides[o][i];
     }
     HONE_CHECK(count <= HONE_BATCH_MAX, HONE_ERROR_UNSUPPORTED,
-               "matmul: %d batch dimensions that do not merge; there may be %d. Copy an operand to a denser layout", count,
-               HONE_BATCH_MAX);
+               "matmul: %d batch dimensions that do not merge; there may be %d. Copy an operand to a denser layout",
+               count, HONE_BATCH_MAX);
     p->batch_rank = (uint8_t)count;
     for (int i = 0; i < count; i++) {
         p->batch[i] = merged[i];
@@ -159,7 +172,8 @@ static bool rows_go_on(int64_t m, int64_t row, int64_t batch)
     return m == 1 || batch == m * row;
 }
 
-/* A batch that shares b, and whose rows follow one another, is one taller product: [batch, time, features] x weights. */
+/* A batch that shares b, and whose rows follow one another, is one taller product: [batch, time, features] x weights.
+ */
 static void fold_batch_into_rows(hone_matmul_problem *p)
 {
     if (p->batch_rank != 1 || p->b_batch[0] != 0) return;
@@ -182,7 +196,8 @@ static void fold_batch_into_rows(hone_matmul_problem *p)
         p->c_row = p->c_batch[0];
         for (int s = 0; s < p->step_count; s++) {
             hone_step_operand operand = hone_step_operand_of((hone_step_kind)p->step[s].kind);
-            if (operand == HONE_OPERAND_ROWS || operand == HONE_OPERAND_MATRIX) p->step[s].row_stride = p->step[s].batch_stride[0];
+            if (operand == HONE_OPERAND_ROWS || operand == HONE_OPERAND_MATRIX)
+                p->step[s].row_stride = p->step[s].batch_stride[0];
         }
     }
     p->m *= p->batch[0];
@@ -203,9 +218,9 @@ static hone_status add_batch(matmul_call *call)
             continue;
         }
         int step = o - HONE_MATMUL_STEP0;
-        int own = step >= 0 && hone_step_operand_of((hone_step_kind)call->problem.step[step].kind) != HONE_OPERAND_MATRIX
-                      ? 1
-                      : 2;
+        int own =
+            step >= 0 && hone_step_operand_of((hone_step_kind)call->problem.step[step].kind) != HONE_OPERAND_MATRIX ? 1
+                                                                                                                    : 2;
         HONE_TRY(broadcast(call, o, t->rank - own, strides[o]));
     }
     HONE_TRY(merge_batch(call, lead, strides));
@@ -280,7 +295,8 @@ static uintptr_t address(const hone_rt_view *view)
 static hone_strided strided(const matmul_call *call, int o)
 {
     const hone_tensor *t = call->tensor[o];
-    return (hone_strided){(const void *)address(&call->view[o]), hone_dtype_bits(t->dtype) / 8, t->rank, t->shape, t->stride};
+    return (hone_strided){(const void *)address(&call->view[o]), hone_dtype_bits(t->dtype) / 8, t->rank, t->shape,
+                          t->stride};
 }
 
 /* A residual that lies exactly where c does is added in place. */
@@ -375,8 +391,8 @@ static int64_t next_power_of_two(int64_t count)
 static hone_status make_many(matmul_call *call, int64_t count)
 {
     hone_matmul_problem *p = &call->problem;
-    HONE_CHECK(count >= 0 && count <= (int64_t)1 << 40, HONE_ERROR_ARGUMENT, "matmul many: %" PRId64 " products; 0 .. 2^40",
-               count);
+    HONE_CHECK(count >= 0 && count <= (int64_t)1 << 40, HONE_ERROR_ARGUMENT,
+               "matmul many: %" PRId64 " products; 0 .. 2^40", count);
     for (int o = 0; o < HONE_MATMUL_STEP0; o++) {
         HONE_CHECK(call->tensor[o]->rank == 2, HONE_ERROR_SHAPE, "%s has rank %d; matmul many takes matrices",
                    operand_names[o], call->tensor[o]->rank);
@@ -392,7 +408,8 @@ static hone_status make_many(matmul_call *call, int64_t count)
     return HONE_OK;
 }
 
-static hone_status gather(const void *const *at, int64_t count, const char *what, uintptr_t element_bytes, uintptr_t *all)
+static hone_status gather(const void *const *at, int64_t count, const char *what, uintptr_t element_bytes,
+                          uintptr_t *all)
 {
     HONE_CHECK(at || count == 0, HONE_ERROR_ARGUMENT, "matmul many: the array %s is NULL", what);
     for (int64_t i = 0; i < count; i++) {
@@ -411,7 +428,7 @@ static hone_status many_on(hone_rt_stream *stream, int64_t count, const hone_ten
                            const hone_matmul_options *options)
 {
     matmul_call call;
-    uintptr_t all = 0;
+    uintptr_t   all = 0;
     HONE_TRY(describe(&call, stream->be->device, a, b, c, options, true));
     for (int o = HONE_MATMUL_STEP0; o < call.operands; o++)
         HONE_CHECK(!call.tensor[o] || call.tensor[o]->data || call.tensor[o]->buffer, HONE_ERROR_ARGUMENT,
@@ -450,7 +467,7 @@ static hone_status plan_of(hone_rt_device *device, const matmul_call *call, hone
     bool          placed = !call->problem.pointers;
     for (int o = 0; o < call->operands; o++)
         if (call->tensor[o] && !call->tensor[o]->data && !call->tensor[o]->buffer) placed = false;
-    unsigned     alignment = placed ? alignment_of(call) : (unsigned)hone_dtype_bits((hone_dtype)call->problem.type_c) / 8;
+    unsigned alignment = placed ? alignment_of(call) : (unsigned)hone_dtype_bits((hone_dtype)call->problem.type_c) / 8;
     hone_request request = hone_rt_request(device->context, device->be, &hone_matmul_op, &call->problem, alignment);
     HONE_TRY(hone_rt_plan_for(device->context, &request, &plan));
     return hone_rt_plan_handle(plan, out);
