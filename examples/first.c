@@ -1,4 +1,4 @@
-/* The first program: c = a * b on the processor. */
+/* first.c: c = a * b on the processor. It is the README program. */
 #include <hone/hone.h>
 #include <stdio.h>
 
