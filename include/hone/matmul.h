@@ -2,6 +2,7 @@
 #ifndef HONE_MATMUL_H
 #define HONE_MATMUL_H
 
+#include <hone/accuracy.h>
 #include <hone/api.h>
 #include <hone/plan.h>
 #include <hone/status.h>
