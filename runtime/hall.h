@@ -58,9 +58,8 @@ typedef struct hone_rt_stream {
     hone_status      fault; /* a late error, kept until the reset */
     char             fault_sentence[768];
     /* Streams that can be late number their launches, and keep the plans of the last ones until they are waited for. */
-    uint64_t        ticket;
-    hone_rt_plan   *late[HONE_RT_LATE]; /* of ticket t: late[t % HONE_RT_LATE] */
-    hone_be_buffer *late_buffers[HONE_RT_LATE];
+    uint64_t      ticket;
+    hone_rt_plan *late[HONE_RT_LATE]; /* of ticket t: late[t % HONE_RT_LATE] */
 } hone_rt_stream;
 
 typedef struct hone_rt_buffer {

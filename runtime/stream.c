@@ -38,9 +38,7 @@ static void let_go_of_late(hone_rt_stream *stream)
 {
     for (int i = 0; i < HONE_RT_LATE; i++) {
         if (stream->late[i]) hone_rt_plan_release(stream->late[i]);
-        if (stream->late_buffers[i]) stream->device->be->backend->buffer_destroy(stream->late_buffers[i]);
         stream->late[i] = NULL;
-        stream->late_buffers[i] = NULL;
     }
 }
 
