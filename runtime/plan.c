@@ -256,8 +256,9 @@ hone_status hone_rt_launch(hone_rt_stream *stream, hone_rt_plan *plan, const hon
 {
     const hone_backend *backend = stream->be->device->backend;
     if (backend->stream_ticket) {
-        hone_rt_plan **kept = &stream->late[++stream->ticket % HONE_RT_LATE];
-        if (*kept) release_used(stream, *kept);
+        hone_rt_plan **kept = &stream->late[++stream->ticket % HONE_RT_LATE], *old = *kept;
+        *kept = NULL;
+        if (old) release_used(stream, old);
         hone_rt_plan_hold(plan);
         *kept = plan;
         backend->stream_ticket(stream->be, stream->ticket);
