@@ -10,7 +10,7 @@
 #include "backends/backend.h"
 
 #define HONE_PROBLEM_MAX      1024 /* bytes of the largest problem struct */
-#define HONE_PROBLEM_TEXT_MAX 512
+#define HONE_PROBLEM_TEXT_MAX 1024
 #define HONE_ROLES_MAX        16
 #define HONE_SCALARS_MAX      16
 
@@ -27,7 +27,8 @@ typedef struct hone_role {
     int64_t        shape[HONE_RANK_MAX];
     int64_t        stride[HONE_RANK_MAX]; /* in elements */
     unsigned       may_alias;             /* bit r: may be exactly the memory of role r, with equal strides */
-    bool           indirect;              /* the span holds pointers to `items` such arguments */
+    bool           indirect;              /* the span holds pointers to such arguments, */
+    int64_t        items;                 /* ... this many expected; else 0 */
 } hone_role;
 
 /* The least that must be done: the roofline stands on it. */
@@ -37,7 +38,7 @@ typedef struct hone_cost {
 
 /* Data for the judges. Integers are small enough that every order of summing is exact. */
 typedef enum hone_data_kind {
-    HONE_DATA_RANDOM = 0, /* uniform in [-1, 1), finite, no denormals */
+    HONE_DATA_RANDOM = 0, /* uniform and symmetric about 0, about [-1, 1), finite, no denormals */
     HONE_DATA_INTEGERS,   /* a few bits: finds wrong indices */
     HONE_DATA_WIDE,       /* integers of more than 11 bits against -1, 0, 1: finds inputs rounded on the way */
     HONE_DATA_COUNT
@@ -53,9 +54,11 @@ typedef struct hone_sample {
 
 /* What one output element should be. high + low is the truth; the derived forward bound is how far the arithmetic of
  * the problem's types may go before its result is rounded to the role's type; naive is what plain loops in that
- * arithmetic give, rounded likewise. */
+ * arithmetic give, rounded likewise; and likely is an error, seldom much below six standard deviations of honest
+ * rounding, that no sound order of operations is seen to exceed: where few elements are compared, the largest error of
+ * the naive ones is a matter of luck, and this stands in for it. */
 typedef struct hone_truth {
-    double high, low, bound, naive;
+    double high, low, bound, naive, likely;
 } hone_truth;
 
 /* Where an argument of a backward problem comes from. */
@@ -72,7 +75,7 @@ typedef struct hone_source {
     int              index;
 } hone_source;
 
-enum { HONE_GRADIENT_STEPS_MAX = 12 };
+enum { HONE_GRADIENT_STEPS_MAX = 16 };
 
 struct hone_op;
 
@@ -134,10 +137,28 @@ typedef struct hone_op {
 /* The bytes that an argument touches, from its first element: low <= 0 (negative strides), high > 0. Empty: 0, 0. */
 void hone_role_extent(const hone_role *role, int64_t *low, int64_t *high);
 
+/* Can counts, offsets and bytes of this role be told in 63 bits? Ask before any of the others, of untrusted shapes. */
+bool hone_role_fits(const hone_role *role);
+
+/* Do two of its indices lie at one place? Proven, or, past a long search, not found. */
+bool hone_role_overlaps_itself(const hone_role *role);
+
 /* How many elements it has; 0 when one extent is 0. */
 int64_t hone_role_count(const hone_role *role);
 
 /* Where the flat row-major index `at` lies, in elements from the first. */
 int64_t hone_role_offset(const hone_role *role, int64_t at);
+
+/* What the elements of an argument are drawn from. */
+typedef struct hone_values {
+    bool    integers;
+    bool    odd;     /* odd ones alone, which need every bit */
+    int64_t one_in;  /* all but one in so many are 0; 0 or 1: none is */
+    double  least, largest; /* in size; the sign is drawn. reals: uniform in [-largest, largest) */
+} hone_values;
+
+/* Fills an argument in host memory. An element's value depends on seed and place alone. */
+void hone_role_fill(const hone_role *role, const hone_span *span, int64_t items, const hone_values *values,
+                    uint64_t seed);
 
 #endif

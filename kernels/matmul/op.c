@@ -1,0 +1,368 @@
+/* The matmul op: what is legal, what its arguments are, what it costs, what it is tried with, and the table that tells
+ * the rest of hone. The text of a problem lives in text.c, its meaning in reference.c, its backward pass in gradient.c. */
+#include <string.h>
+
+#include <hone/accuracy.h>
+
+#include "base/random.h"
+#include "base/size.h"
+#include "base/status.h"
+#include "kernels/matmul/parts.h"
+
+static bool step_transcendental(int64_t kind)
+{
+    return !hone_step_exact((hone_step_kind)kind);
+}
+
+hone_matmul_problem hone_matmul_plain(hone_dtype type, int64_t m, int64_t n, int64_t k)
+{
+    hone_matmul_problem p;
+    memset(&p, 0, sizeof p); /* padding too: problems are compared as bytes */
+    p.type_a = p.type_b = p.type_c = (uint8_t)type;
+    p.m = m, p.n = n, p.k = k;
+    p.a_row = k, p.b_row = p.c_row = n;
+    p.a_column = p.b_column = p.c_column = 1;
+    return p;
+}
+
+/* --- arguments -------------------------------------------------------------------------------------------------- */
+
+static hone_role role_of(const hone_matmul_problem *p, const char *name, hone_direction direction, int dimensions,
+                         const int64_t *shape, const int64_t *stride, const int64_t *batch)
+{
+    hone_role role = {.name = name, .direction = direction, .type = (hone_dtype)p->type_c};
+    if (!p->pointers && batch)
+        for (int i = 0; i < p->batch_rank; i++, role.rank++) {
+            role.shape[role.rank] = p->batch[i];
+            role.stride[role.rank] = batch[i];
+        }
+    for (int i = 0; i < dimensions; i++, role.rank++) {
+        role.shape[role.rank] = shape[i];
+        role.stride[role.rank] = stride[i];
+    }
+    return role;
+}
+
+static hone_role step_role(const hone_matmul_problem *p, int index)
+{
+    static const char *const  names[HONE_STEPS_MAX] = {"step 0", "step 1", "step 2", "step 3"};
+    const hone_epilogue_step *step = &p->step[index];
+    hone_direction            direction = step->kind == HONE_STEP_STORE ? HONE_OUT : HONE_IN;
+    switch (hone_step_operand_of((hone_step_kind)step->kind)) {
+    case HONE_OPERAND_COLUMNS:
+        return role_of(p, names[index], direction, 1, &p->n, &step->column_stride, step->batch_stride);
+    case HONE_OPERAND_ROWS: return role_of(p, names[index], direction, 1, &p->m, &step->row_stride, step->batch_stride);
+    case HONE_OPERAND_MATRIX:
+        return role_of(p, names[index], direction, 2, (int64_t[]){p->m, p->n},
+                       (int64_t[]){step->row_stride, step->column_stride}, step->batch_stride);
+    case HONE_OPERAND_NONE: break;
+    }
+    return role_of(p, names[index], HONE_UNUSED, 0, NULL, NULL, NULL);
+}
+
+int hone_matmul_roles(const void *problem, hone_role roles[HONE_ROLES_MAX])
+{
+    const hone_matmul_problem *p = problem;
+    roles[HONE_MATMUL_A] = role_of(p, "a", HONE_IN, 2, (int64_t[]){p->m, p->k}, (int64_t[]){p->a_row, p->a_column}, p->a_batch);
+    roles[HONE_MATMUL_B] = role_of(p, "b", HONE_IN, 2, (int64_t[]){p->k, p->n}, (int64_t[]){p->b_row, p->b_column}, p->b_batch);
+    roles[HONE_MATMUL_C] = role_of(p, "c", p->reads_c ? HONE_IN_OUT : HONE_OUT, 2, (int64_t[]){p->m, p->n},
+                                   (int64_t[]){p->c_row, p->c_column}, p->c_batch);
+    roles[HONE_MATMUL_A].type = (hone_dtype)p->type_a;
+    roles[HONE_MATMUL_B].type = (hone_dtype)p->type_b;
+    for (int i = HONE_MATMUL_A; i <= HONE_MATMUL_C; i++) {
+        roles[i].indirect = p->pointers;
+        roles[i].items = p->pointers ? p->batch[0] : 0;
+    }
+    for (int i = 0; i < p->step_count; i++) {
+        roles[HONE_MATMUL_STEP0 + i] = step_role(p, i);
+        if (p->step[i].kind != HONE_STEP_RESIDUAL) continue;
+        roles[HONE_MATMUL_STEP0 + i].may_alias = 1u << HONE_MATMUL_C;
+        roles[HONE_MATMUL_C].may_alias |= 1u << (HONE_MATMUL_STEP0 + i);
+    }
+    return HONE_MATMUL_STEP0 + p->step_count;
+}
+
+static int matmul_scalars(const void *problem, const char *names[HONE_SCALARS_MAX], double neutral[HONE_SCALARS_MAX])
+{
+    static const char *const   values[HONE_STEPS_MAX] = {"value 0", "value 1", "value 2", "value 3"};
+    const hone_matmul_problem *p = problem;
+    names[HONE_MATMUL_ALPHA] = "alpha";
+    neutral[HONE_MATMUL_ALPHA] = 1;
+    names[HONE_MATMUL_BETA] = "beta";
+    neutral[HONE_MATMUL_BETA] = 0;
+    for (int i = 0; i < p->step_count; i++) {
+        names[HONE_MATMUL_VALUE0 + i] = values[i];
+        neutral[HONE_MATMUL_VALUE0 + i] = p->step[i].kind == HONE_STEP_SCALE ? 1 : 0;
+    }
+    return HONE_MATMUL_VALUE0 + p->step_count;
+}
+
+/* --- legal? ----------------------------------------------------------------------------------------------------- */
+
+static hone_status check_step(const hone_matmul_problem *p, int index)
+{
+    const hone_epilogue_step *step = &p->step[index];
+    const char               *name = hone_step_name(step->kind);
+    hone_step_operand         form = hone_step_operand_of((hone_step_kind)step->kind);
+    HONE_CHECK(name[0] != '?', HONE_ERROR_ARGUMENT, "matmul: step %d is of kind %" PRId64 ", and there is none of that number",
+               index, step->kind);
+    HONE_CHECK(!p->pointers || form != HONE_OPERAND_MATRIX, HONE_ERROR_UNSUPPORTED,
+               "matmul: step %d is '%s', whose operand is a matrix; with arrays of pointers only biases and steps without an "
+               "operand go", index, name);
+    HONE_CHECK(form == HONE_OPERAND_MATRIX || form == HONE_OPERAND_ROWS || step->row_stride == 0, HONE_ERROR_ARGUMENT,
+               "matmul: step %d ('%s') has a row stride of %" PRId64 ", but no rows", index, name, step->row_stride);
+    HONE_CHECK(form == HONE_OPERAND_MATRIX || form == HONE_OPERAND_COLUMNS || step->column_stride == 0, HONE_ERROR_ARGUMENT,
+               "matmul: step %d ('%s') has a column stride of %" PRId64 ", but no columns", index, name, step->column_stride);
+    for (int i = 0; i < HONE_BATCH_MAX; i++)
+        HONE_CHECK(step->batch_stride[i] == 0 || (form != HONE_OPERAND_NONE && i < p->batch_rank && !p->pointers),
+                   HONE_ERROR_ARGUMENT, "matmul: step %d ('%s') has a batch stride of %" PRId64 ", but nothing to go along",
+                   index, name, step->batch_stride[i]);
+    return HONE_OK;
+}
+
+hone_status hone_matmul_check(const void *problem)
+{
+    const hone_matmul_problem *p = problem;
+    hone_role                  roles[HONE_ROLES_MAX];
+    HONE_CHECK(p->type_a == p->type_b && p->type_a == p->type_c, HONE_ERROR_TYPE,
+               "matmul: a is %s, b is %s and c is %s; they should be one type", hone_dtype_name((hone_dtype)p->type_a),
+               hone_dtype_name((hone_dtype)p->type_b), hone_dtype_name((hone_dtype)p->type_c));
+    HONE_CHECK(p->type_a == HONE_F32 || p->type_a == HONE_F64, HONE_ERROR_TYPE, "matmul: the type is %s; it should be f32 or f64",
+               hone_dtype_name((hone_dtype)p->type_a));
+    HONE_CHECK(p->m >= 0 && p->n >= 0 && p->k >= 0, HONE_ERROR_SHAPE,
+               "matmul: the size is %" PRId64 "x%" PRId64 "x%" PRId64 "; no extent may be negative", p->m, p->n, p->k);
+    HONE_CHECK(p->reads_c <= 1 && p->pointers <= 1 && p->zero == 0 && p->zero_too == 0, HONE_ERROR_ARGUMENT,
+               "matmul: a flag of the problem is neither 0 nor 1");
+    HONE_CHECK((p->accuracy & ~HONE_ACCURACY_ALL) == 0, HONE_ERROR_ARGUMENT,
+               "matmul: accuracy is %#x; the flags there are make up %#x", p->accuracy, HONE_ACCURACY_ALL);
+    HONE_CHECK(p->batch_rank <= HONE_BATCH_MAX, HONE_ERROR_SHAPE, "matmul: the batch has %d dimensions; at most %d go",
+               p->batch_rank, HONE_BATCH_MAX);
+    HONE_CHECK(p->step_count <= HONE_STEPS_MAX, HONE_ERROR_ARGUMENT, "matmul: %d steps; at most %d go", p->step_count,
+               HONE_STEPS_MAX);
+    HONE_CHECK(!p->pointers || p->batch_rank == 1, HONE_ERROR_SHAPE,
+               "matmul: arrays of pointers are a batch of one dimension, not of %d", p->batch_rank);
+    int64_t matrices = 1;
+    for (int i = 0; i < HONE_BATCH_MAX; i++) {
+        bool used = i < p->batch_rank;
+        HONE_CHECK(used ? p->batch[i] >= 0 : p->batch[i] == 0, HONE_ERROR_SHAPE, "matmul: batch extent %d is %" PRId64 "%s", i,
+                   p->batch[i], used ? "; it may not be negative" : ", but the batch has fewer dimensions");
+        HONE_CHECK(hone_extent_mul(matrices, hone_max(p->batch[i], 1), &matrices), HONE_ERROR_OVERFLOW,
+                   "matmul: the batch has more matrices than 63 bits can count");
+        HONE_CHECK((used && !p->pointers) || (p->a_batch[i] == 0 && p->b_batch[i] == 0 && p->c_batch[i] == 0),
+                   HONE_ERROR_ARGUMENT, "matmul: batch strides %d are %" PRId64 ", %" PRId64 ", %" PRId64 ", %s", i, p->a_batch[i],
+                   p->b_batch[i], p->c_batch[i], p->pointers ? "but pointers tell where" : "but the batch has fewer dimensions");
+    }
+    for (int i = 0; i < p->step_count; i++) HONE_TRY(check_step(p, i));
+    static const hone_epilogue_step none;
+    for (int i = p->step_count; i < HONE_STEPS_MAX; i++)
+        HONE_CHECK(memcmp(&p->step[i], &none, sizeof none) == 0, HONE_ERROR_ARGUMENT,
+                   "matmul: step %d is told, but there are %d steps", i, p->step_count);
+
+    int count = hone_matmul_roles(p, roles);
+    for (int i = 0; i < count; i++)
+        HONE_CHECK(hone_role_fits(&roles[i]), HONE_ERROR_OVERFLOW,
+                   "matmul: %s of a %" PRId64 "x%" PRId64 "x%" PRId64 " product of %" PRId64
+                   " matrices spans more bytes than 63 bits can count", roles[i].name, p->m, p->n, p->k, matrices);
+    for (int i = 0; i < count; i++)
+        HONE_CHECK(!(roles[i].direction & HONE_OUT) || !hone_role_overlaps_itself(&roles[i]), HONE_ERROR_OVERLAP,
+                   "matmul: %s is written, but its strides put two elements at one place", roles[i].name);
+    return HONE_OK;
+}
+
+/* --- cost ------------------------------------------------------------------------------------------------------- */
+
+/* Each element once, however often it is repeated. */
+static double bytes_of(const hone_role *role)
+{
+    double bytes = hone_dtype_bits(role->type) / 8.0;
+    for (int d = 0; d < role->rank; d++)
+        if (role->stride[d] != 0 || role->shape[d] == 0) bytes *= (double)role->shape[d];
+    return role->indirect ? bytes * (double)role->items : bytes;
+}
+
+static hone_cost matmul_cost(const void *problem)
+{
+    const hone_matmul_problem *p = problem;
+    hone_role                  roles[HONE_ROLES_MAX];
+    hone_cost                  cost = {0, 0, 0};
+    double                     elements = (double)hone_matmul_batch(p) * (double)p->m * (double)p->n;
+    int                        count = hone_matmul_roles(p, roles);
+    cost.flops = 2 * elements * (double)p->k;
+    for (int i = 0; i < p->step_count; i++)
+        if (p->step[i].kind != HONE_STEP_STORE) cost.flops += elements * (step_transcendental(p->step[i].kind) ? 20 : 1);
+    for (int i = 0; i < count; i++) {
+        if (roles[i].direction & HONE_IN) cost.bytes_read += bytes_of(&roles[i]);
+        if (roles[i].direction & HONE_OUT) cost.bytes_written += bytes_of(&roles[i]);
+    }
+    return cost;
+}
+
+/* --- data ------------------------------------------------------------------------------------------------------- */
+
+/* What each kind of data is made of, for this problem: exact where no order of summing can round. */
+typedef struct recipe {
+    hone_values a, b, small; /* small: c and the operands of steps */
+    int         factor;      /* alpha, beta and scales: +-1 .. +-factor */
+    bool        exact;
+} recipe;
+
+static double capacity_of(const hone_matmul_problem *p)
+{
+    return p->type_c == HONE_F32 ? 0x1p24 : 0x1p53;
+}
+
+/* The largest that a result may become, with sums of products up to `sum` and other operands up to `small`. */
+static double largest_of(const hone_matmul_problem *p, double sum, double small, int factor)
+{
+    double size = factor * sum + (p->reads_c ? factor * small : 0);
+    for (int i = 0; i < p->step_count; i++) {
+        if (p->step[i].kind == HONE_STEP_SCALE) size *= factor;
+        if (p->step[i].kind == HONE_STEP_BIAS || p->step[i].kind == HONE_STEP_BIAS_ROWS || p->step[i].kind == HONE_STEP_RESIDUAL)
+            size += small;
+    }
+    return size;
+}
+
+static recipe recipe_of(const hone_matmul_problem *p, hone_data_kind kind, uint64_t seed)
+{
+    enum { DENSE = 1024, SPARSE = DENSE / 2 };
+    recipe r = {.factor = 1};
+    double k = (double)p->k;
+    if (kind == HONE_DATA_INTEGERS) {
+        double largest = 4;
+        r.factor = 2;
+        while (largest > 1 && largest_of(p, k * largest * largest, 8, r.factor) > capacity_of(p)) largest -= 1;
+        r.a = r.b = (hone_values){.integers = true, .largest = largest};
+        r.small = (hone_values){.integers = true, .largest = 8};
+        r.exact = largest_of(p, k * largest * largest, 8, r.factor) <= capacity_of(p);
+    } else if (kind == HONE_DATA_WIDE) {
+        /* One side has more bits than bf16, f16 and tf32 can hold (f64: than f32 can), the other is +-1, and sparse
+         * where sums would round; so sparse that more than DENSE of them is a chance in 10^100. */
+        double      wide = p->type_c == HONE_F32 ? 0x1p13 - 1 : 0x1p28 - 1;
+        int64_t     one_in = p->k > DENSE ? hone_divide_up(p->k, SPARSE) : 1;
+        bool        swap = seed & 1;
+        hone_values bits = {.integers = true, .odd = true, .least = (wide + 1) / 2, .largest = wide};
+        hone_values signs = {.integers = true, .one_in = one_in, .least = 1, .largest = 1};
+        bool        repeats = (swap ? p->a_column : p->b_row) == 0; /* of the sparse side: all k are one element */
+        r.a = swap ? signs : bits;
+        r.b = swap ? bits : signs;
+        r.small = (hone_values){.integers = true, .largest = 8};
+        r.exact = largest_of(p, wide * (double)hone_min(p->k, DENSE), 8, 1) <= capacity_of(p) && (one_in == 1 || !repeats);
+    } else {
+        r.a = r.b = r.small = (hone_values){.largest = 1};
+    }
+    for (int i = 0; i < p->step_count; i++)
+        if (step_transcendental(p->step[i].kind)) r.exact = false;
+    return r;
+}
+
+static bool matmul_exact(const void *problem, hone_data_kind kind)
+{
+    return recipe_of(problem, kind, 0).exact && recipe_of(problem, kind, 1).exact;
+}
+
+/* A factor for alpha, beta or a scale. The real ones are eighths: exact in every type, and so are products of a few. */
+static double factor_of(const recipe *r, hone_data_kind kind, uint64_t bits)
+{
+    double size = kind == HONE_DATA_RANDOM ? (double)(3 + (bits >> 8) % 13) / 8 : 1 + (double)((bits >> 8) % (uint64_t)r->factor);
+    return bits & 1 ? -size : size;
+}
+
+static hone_status matmul_generate(const void *problem, hone_data_kind kind, uint64_t seed, const hone_arguments *into,
+                                   hone_scalar *scalars)
+{
+    const hone_matmul_problem *p = problem;
+    hone_role                  roles[HONE_ROLES_MAX];
+    int                        count = hone_matmul_roles(p, roles);
+    recipe                     r = recipe_of(p, kind, seed);
+    hone_values                wider = r.small; /* inputs of activations: far enough out to reach both their ends */
+    if (kind == HONE_DATA_RANDOM) wider.largest = 4;
+    for (int i = 0; i < count; i++) {
+        if (!(roles[i].direction & HONE_IN)) continue;
+        const hone_values *values = i == HONE_MATMUL_A ? &r.a : i == HONE_MATMUL_B ? &r.b : &r.small;
+        if (i >= HONE_MATMUL_STEP0 && step_transcendental(p->step[i - HONE_MATMUL_STEP0].kind)) values = &wider;
+        hone_role_fill(&roles[i], &into->at[i], into->items, values, hone_random_at(seed, (uint64_t)i));
+    }
+    for (int i = 0; i < HONE_MATMUL_VALUE0 + p->step_count; i++) {
+        bool used = i == HONE_MATMUL_ALPHA || (i == HONE_MATMUL_BETA && p->reads_c) ||
+                    (i >= HONE_MATMUL_VALUE0 && p->step[i - HONE_MATMUL_VALUE0].kind == HONE_STEP_SCALE);
+        scalars[i] = (hone_scalar){used ? factor_of(&r, kind, hone_random_at(~seed, (uint64_t)i)) : 0, NULL};
+    }
+    return HONE_OK;
+}
+
+/* --- suites ------------------------------------------------------------------------------------------------------ */
+
+static const char *const smoke[] = {
+    "f32 nn 64x64x64", "f32 nn 33x65x127 +bias+relu", "f64 tn 48x40x56 beta=1", "f32 nt 8x8x8 batch=16", NULL};
+
+static const char *const quick[] = {
+    "f32 nn 64x64x64",   "f32 nn 256x256x256",   "f32 nn 512x512x512", "f32 nn 1024x1024x1024", "f32 nn 1x4096x4096",
+    "f32 nn 8x4096x4096", "f32 nn 128x768x768 +bias", "f32 nn 128x3072x768 +bias+gelu", "f32 nn 17x1000x2048 +bias",
+    "f32 nn 31x63x127",  "f32 nn 16x16x16 batch=256", "f32 nt 256x256x256", "f32 tn 256x256x256", "f64 nn 256x256x256",
+    "f64 nn 512x512x512", NULL};
+
+/* GPT-2's, BERT's and a vision transformer's products, forward and backward, and attention's own. */
+static const char *const transformer[] = {
+    "f32 nn 128x768x768 +bias",            /* projections of 128 tokens */
+    "f32 nn 128x2304x768 +bias",           /* q, k and v at once */
+    "f32 nn 128x3072x768 +bias+gelu",      /* the wide half of the feed-forward block */
+    "f32 nn 128x768x3072 +bias+residual",  /* ... and back */
+    "f32 nn 512x768x768 +bias",
+    "f32 nn 512x3072x768 +bias+store+gelu_erf",
+    "f32 nn 512x768x3072 +bias+residual",
+    "f32 nn 197x768x768 +bias",            /* a picture of 14 x 14 patches and one */
+    "f32 nn 197x3072x768 +bias+gelu_erf",
+    "f32 nt 512x768x3072 +gelu_gradient",  /* gradients: of the input, */
+    "f32 tn 768x3072x512",                 /* of the weights, */
+    "f32 tn 768x3072x512 beta=1",          /* and accumulated */
+    "f32 nt 512x512x64 batch=12",          /* scores of twelve heads */
+    "f32 nn 512x64x512 batch=12",
+    "f32 nn 1x768x768 +bias",              /* one token at a time */
+    "f32 nn 1x3072x768 +bias+gelu",
+    "f32 nn 1x768x3072 +bias+residual",
+    "f32 nn 1x4096x4096",
+    "f32 nn 1x11008x4096 +silu",
+    "f32 nt 8x50257x768",                  /* words out of states */
+    NULL};
+
+static const char *const full[] = {
+    "f32 nn 64x64x64", "f32 nn 128x128x128", "f32 nn 256x256x256", "f32 nn 512x512x512", "f32 nn 1024x1024x1024",
+    "f32 nn 2048x2048x2048", "f32 nt 512x512x512", "f32 tn 512x512x512", "f32 tt 512x512x512", "f32 nn 1x4096x4096",
+    "f32 nn 8x4096x4096", "f32 nn 128x768x768 +bias", "f32 nn 128x3072x768 +bias+gelu", "f32 nn 512x768x3072 +bias+residual",
+    "f32 nn 197x768x768 +bias", "f32 nn 17x1000x2048 +bias", "f32 nn 1000x10x512 +bias", "f32 nn 31x63x127",
+    "f32 nn 4096x64x64", "f32 nn 64x4096x64", "f32 nn 5x5x100000", "f32 nn 8x8x8", "f32 nn 16x16x16", "f32 nn 24x24x24",
+    "f32 nn 32x32x32", "f32 nn 48x48x48", "f32 nn 8x8x8 batch=1024", "f32 nn 16x16x16 batch=512 pointers=1",
+    "f32 nn 64x64x64 batch=64", "f32 nn 512x512x512 lda=1024 ldb=1024 ldc=1024", "f32 nn 256x256x256 beta=1",
+    "f32 tn 768x3072x512 beta=1", "f32 nt 512x768x3072 +gelu_gradient", "f32 nt 512x512x64 batch=12",
+    "f32 nn 512x64x512 batch=12", "f64 nn 64x64x64", "f64 nn 256x256x256", "f64 nn 512x512x512", "f64 nn 1024x1024x1024",
+    "f64 nn 31x63x127", "f64 nt 256x256x256 beta=1", "f64 nn 1x2048x2048", "f64 nn 8x8x8 batch=1024", NULL};
+
+static const char *const *matmul_suite(const char *name)
+{
+    static const struct {
+        const char        *name;
+        const char *const *problems;
+    } suites[] = {{"smoke", smoke}, {"quick", quick}, {"transformer", transformer}, {"full", full}};
+    for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
+        if (strcmp(suites[i].name, name) == 0) return suites[i].problems;
+    return NULL;
+}
+
+const hone_op hone_matmul_op = {
+    .name = "matmul",
+    .version = 1,
+    .problem_size = sizeof(hone_matmul_problem),
+    .check = hone_matmul_check,
+    .print = hone_matmul_print,
+    .parse = hone_matmul_parse,
+    .roles = hone_matmul_roles,
+    .scalars = matmul_scalars,
+    .cost = matmul_cost,
+    .random = hone_matmul_random,
+    .generate = matmul_generate,
+    .exact = matmul_exact,
+    .reference = hone_matmul_truth,
+    .gradient = hone_matmul_gradient,
+    .suite = matmul_suite,
+};

@@ -1,0 +1,335 @@
+/* What a matmul is: plain loops on any strides, never made fast.
+ *
+ * As the judge's truth: an element's sum in double, where the type is f32, and in double-double, where it is f64; beside
+ * it what a plain loop in the type itself gives, and how far such arithmetic may go. With u the unit roundoff of the type
+ * and S the sum of |a||b| over k,
+ *
+ *     bound    8 sqrt(k) u |alpha| S, the probabilistic forward bound (Higham and Mary 2018); c is one term more, and
+ *              where all k products are one and the same, so that their roundings are too, k stands for 8 sqrt(k)
+ *     likely   6 u |alpha| sqrt((p + q) / 3), p the sum of the products' squares, q that of the partial sums', or of what
+ *              other orders may be expected to have: a rounding errs by up to u of what is rounded, evenly, and so by
+ *              u/sqrt(3) of it in the root mean square
+ *
+ * and in both the roundings of alpha's and beta's products and of each step (common/step.h), carried through the steps.
+ *
+ * As a kernel, cpu.reference: the whole product, summed in double and rounded once. It takes all that check() takes. */
+#include <float.h>
+#include <math.h>
+
+#include "base/alloc.h"
+#include "base/size.h"
+#include "base/status.h"
+#include "kernels/common/step.h"
+#include "kernels/kernel.h"
+#include "kernels/matmul/parts.h"
+
+/* --- where things lie ------------------------------------------------------------------------------------------- */
+
+/* Element (0, 0) of one matrix of the batch, of each argument. */
+typedef struct place {
+    const hone_matmul_problem *p;
+    const void                *a, *b;
+    void                      *c, *step[HONE_STEPS_MAX];
+    double                     alpha, beta, value[HONE_STEPS_MAX];
+} place;
+
+static void *moved(void *at, const hone_matmul_problem *p, int64_t offset)
+{
+    return at ? (char *)at + offset * (p->type_c == HONE_F32 ? 4 : 8) : NULL;
+}
+
+static place place_of(const hone_matmul_problem *p, const hone_arguments *arguments, int64_t matrix)
+{
+    place at = {.p = p, .alpha = arguments->scalars[HONE_MATMUL_ALPHA].value, .beta = arguments->scalars[HONE_MATMUL_BETA].value};
+    void *abc[3];
+    for (int i = 0; i < 3; i++) abc[i] = hone_span_host(&arguments->at[i]);
+    if (p->pointers) {
+        for (int i = 0; i < 3; i++) abc[i] = ((void **)abc[i])[matrix];
+    } else {
+        abc[0] = moved(abc[0], p, hone_matmul_batch_offset(p, p->a_batch, matrix));
+        abc[1] = moved(abc[1], p, hone_matmul_batch_offset(p, p->b_batch, matrix));
+        abc[2] = moved(abc[2], p, hone_matmul_batch_offset(p, p->c_batch, matrix));
+    }
+    at.a = abc[0], at.b = abc[1], at.c = abc[2];
+    for (int i = 0; i < p->step_count; i++) {
+        at.value[i] = arguments->scalars[HONE_MATMUL_VALUE0 + i].value;
+        if (hone_step_operand_of((hone_step_kind)p->step[i].kind) == HONE_OPERAND_NONE) continue;
+        at.step[i] = hone_span_host(&arguments->at[HONE_MATMUL_STEP0 + i]);
+        if (!p->pointers) at.step[i] = moved(at.step[i], p, hone_matmul_batch_offset(p, p->step[i].batch_stride, matrix));
+    }
+    return at;
+}
+
+static inline double load(const void *at, bool f32, int64_t offset)
+{
+    return f32 ? (double)((const float *)at)[offset] : ((const double *)at)[offset];
+}
+
+static int64_t step_offset(const hone_epilogue_step *step, int64_t i, int64_t j)
+{
+    return i * step->row_stride + j * step->column_stride;
+}
+
+/* --- the truth -------------------------------------------------------------------------------------------------- */
+
+/* One element's sum over k, four ways. */
+typedef struct sum {
+    hone_dd truth;
+    double  sizes;   /* of the products, summed */
+    double  squares; /* of products and partial sums, summed */
+    double  naive;
+} sum;
+
+/* In another order the partial sums are others; where the signs are random k/2 products' squares are to be expected. */
+static double squares_of(int64_t k, double products, double sums)
+{
+    return products + fmax(sums, (double)k / 2 * products);
+}
+
+static sum sum_f32(const place *at, int64_t i, int64_t j)
+{
+    const hone_matmul_problem *p = at->p;
+    const float               *a = (const float *)at->a + i * p->a_row, *b = (const float *)at->b + j * p->b_column;
+    double                     truth = 0, sizes = 0, products = 0, sums = 0;
+    float                      naive = 0;
+    for (int64_t k = 0; k < p->k; k++) {
+        float  x = a[k * p->a_column], y = b[k * p->b_row];
+        double product = (double)x * y; /* exact */
+        truth += product;
+        sizes += fabs(product);
+        products += product * product;
+        sums += truth * truth;
+        naive += x * y;
+    }
+    return (sum){hone_dd_of(truth), sizes, squares_of(p->k, products, sums), (double)naive};
+}
+
+static sum sum_f64(const place *at, int64_t i, int64_t j)
+{
+    const hone_matmul_problem *p = at->p;
+    const double              *a = (const double *)at->a + i * p->a_row, *b = (const double *)at->b + j * p->b_column;
+    sum                        s = {{0, 0}, 0, 0, 0};
+    double                     products = 0, sums = 0;
+    for (int64_t k = 0; k < p->k; k++) {
+        double x = a[k * p->a_column], y = b[k * p->b_row];
+        s.truth = hone_dd_add(s.truth, hone_dd_product(x, y));
+        s.sizes += fabs(x * y);
+        products += x * y * (x * y);
+        sums += s.truth.high * s.truth.high;
+        s.naive += x * y;
+    }
+    s.squares = squares_of(p->k, products, sums);
+    return s;
+}
+
+/* The value on its way through the steps, with all that is asked of it. */
+typedef struct walk {
+    hone_dd truth;
+    double  bound, likely, naive;
+} walk;
+
+static double roundoff(const hone_matmul_problem *p)
+{
+    return p->type_c == HONE_F32 ? 0x1p-24 : 0x1p-53;
+}
+
+static walk walk_begin(const place *at, int64_t i, int64_t j)
+{
+    const hone_matmul_problem *p = at->p;
+    bool                       f32 = p->type_c == HONE_F32;
+    double                     u = roundoff(p), k = (double)p->k, c = 0;
+    sum                        s = {{0, 0}, 0, 0, 0};
+    walk                       w;
+    if (p->k) s = f32 ? sum_f32(at, i, j) : sum_f64(at, i, j);
+    if (p->reads_c) c = load(at->c, f32, i * p->c_row + j * p->c_column);
+    hone_dd product = hone_dd_mul(s.truth, hone_dd_of(at->alpha)), old = hone_dd_product(at->beta, c);
+    double  rounds = 2 * fabs(product.high), size = fabs(at->alpha) * s.sizes, growth = 8 * sqrt(k + p->reads_c);
+    double  squares = at->alpha * at->alpha * s.squares;
+    w.truth = product;
+    if (f32)
+        w.naive = (double)((float)at->alpha * (float)s.naive);
+    else
+        w.naive = at->alpha * s.naive;
+    if (p->reads_c) {
+        w.truth = hone_dd_add(product, old);
+        rounds += 2 * fabs(old.high) + fabs(w.truth.high);
+        size += fabs(old.high);
+        squares += 2 * k * old.high * old.high; /* a sum may begin with it */
+        if (f32)
+            w.naive = (double)((float)w.naive + (float)at->beta * (float)c);
+        else
+            w.naive += at->beta * c;
+    }
+    bool one_product = p->k > 1 && p->a_column == 0 && p->b_row == 0;
+    if (one_product) growth = fmax(growth, k + 2);
+    w.bound = u * (growth * size + rounds);
+    w.likely = one_product ? w.bound : u * (6 * sqrt(squares / 3) + rounds);
+    return w;
+}
+
+/* Passes steps from .. to-1. */
+static void walk_steps(walk *w, const place *at, int64_t i, int64_t j, int from, int to)
+{
+    const hone_matmul_problem *p = at->p;
+    bool                       f32 = p->type_c == HONE_F32;
+    double                     u = roundoff(p), tiny = f32 ? (double)FLT_MIN : DBL_MIN;
+    for (int s = from; s < to; s++) {
+        hone_step_kind kind = (hone_step_kind)p->step[s].kind;
+        if (kind == HONE_STEP_STORE) continue;
+        double t = at->step[s] ? load(at->step[s], f32, step_offset(&p->step[s], i, j)) : 0;
+        double x = w->truth.high, value = at->value[s], grows = hone_step_growth(kind, value, t);
+        if (kind >= HONE_STEP_RELU_GRADIENT) { /* x times a slope that has an error of its own */
+            double slope_error = hone_step_error(kind, 1, value, t, u, tiny);
+            w->bound = grows * w->bound + slope_error * (fabs(x) + w->bound);
+            w->likely = grows * w->likely + slope_error * (fabs(x) + w->likely);
+        } else {
+            double error = hone_step_error(kind, x, value, t, u, tiny);
+            w->bound = grows * w->bound + error;
+            w->likely = grows * w->likely + error;
+        }
+        if (f32) {
+            w->truth = hone_dd_of(hone_step_f64(kind, x, value, t));
+            w->naive = (double)hone_step_f32(kind, (float)w->naive, (float)value, (float)t);
+        } else {
+            w->truth = hone_step_dd(kind, w->truth, value, t);
+            w->naive = hone_step_f64(kind, w->naive, value, t);
+        }
+    }
+}
+
+hone_status hone_matmul_truth(const void *problem, const hone_arguments *before, const hone_sample *sample, hone_truth *truth)
+{
+    const hone_matmul_problem *p = problem;
+    int                        steps = p->step_count;
+    if (sample->role != HONE_MATMUL_C) {
+        steps = sample->role - HONE_MATMUL_STEP0;
+        HONE_CHECK(steps >= 0 && steps < p->step_count && p->step[steps].kind == HONE_STEP_STORE, HONE_ERROR_ARGUMENT,
+                   "matmul: argument %d is no output", sample->role);
+    }
+    for (int64_t e = 0; e < sample->count; e++) {
+        int64_t j = sample->at[e] % p->n, row = sample->at[e] / p->n, i = row % p->m;
+        place   at = place_of(p, before, row / p->m);
+        walk    w = walk_begin(&at, i, j);
+        walk_steps(&w, &at, i, j, 0, steps);
+        truth[e] = (hone_truth){w.truth.high, w.truth.low, w.bound, w.naive, w.likely};
+    }
+    return HONE_OK;
+}
+
+/* --- the kernel ------------------------------------------------------------------------------------------------- */
+
+static void store(void *at, bool f32, int64_t offset, double value)
+{
+    if (f32)
+        ((float *)at)[offset] = (float)value;
+    else
+        ((double *)at)[offset] = value;
+}
+
+static double element(const place *at, int64_t i, int64_t j)
+{
+    const hone_matmul_problem *p = at->p;
+    double                     total = 0;
+    if (p->type_c == HONE_F32) {
+        const float *a = (const float *)at->a + i * p->a_row, *b = (const float *)at->b + j * p->b_column;
+        for (int64_t k = 0; k < p->k; k++) total += (double)a[k * p->a_column] * b[k * p->b_row];
+    } else {
+        const double *a = (const double *)at->a + i * p->a_row, *b = (const double *)at->b + j * p->b_column;
+        for (int64_t k = 0; k < p->k; k++) total += a[k * p->a_column] * b[k * p->b_row];
+    }
+    return total;
+}
+
+static void one_matrix(const place *at)
+{
+    const hone_matmul_problem *p = at->p;
+    bool                       f32 = p->type_c == HONE_F32;
+    for (int64_t i = 0; i < p->m; i++)
+        for (int64_t j = 0; j < p->n; j++) {
+            int64_t out = i * p->c_row + j * p->c_column;
+            double  x = at->alpha * (p->k ? element(at, i, j) : 0);
+            if (p->reads_c) x += at->beta * load(at->c, f32, out);
+            for (int s = 0; s < p->step_count; s++) {
+                hone_step_kind kind = (hone_step_kind)p->step[s].kind;
+                int64_t        offset = step_offset(&p->step[s], i, j);
+                if (kind == HONE_STEP_STORE)
+                    store(at->step[s], f32, offset, x);
+                else
+                    x = hone_step_f64(kind, x, at->value[s], at->step[s] ? load(at->step[s], f32, offset) : 0);
+            }
+            store(at->c, f32, out, x);
+        }
+}
+
+static const char *reference_identity(const hone_be_device *device)
+{
+    (void)device;
+    return NULL;
+}
+
+static const char *reference_refuses(const hone_request *request)
+{
+    (void)request;
+    return NULL;
+}
+
+static int reference_suggest(const hone_request *request, hone_config *configs, int cap)
+{
+    (void)request;
+    if (cap < 1) return 0;
+    hone_config_standard(NULL, configs);
+    return 1;
+}
+
+static double reference_estimate(const hone_request *request, const hone_config *config)
+{
+    (void)config;
+    return 1e-8 + 2e-9 * hone_matmul_op.cost(request->problem).flops; /* plain loops: some cycles an addition */
+}
+
+static hone_status reference_prepare(const hone_request *request, const hone_config *config, const hone_details *details,
+                                     void **ready, hone_needs *needs)
+{
+    (void)config, (void)details;
+    hone_matmul_problem *p = hone_alloc(1, sizeof *p);
+    if (!p) return HONE_ERROR_MEMORY;
+    *p = *(const hone_matmul_problem *)request->problem;
+    *needs = (hone_needs){0};
+    *ready = p;
+    return HONE_OK;
+}
+
+static hone_status reference_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments, hone_span scratch)
+{
+    const hone_matmul_problem *p = ready;
+    (void)stream, (void)scratch;
+    if (p->m == 0 || p->n == 0) return HONE_OK;
+    for (int64_t matrix = 0, count = p->pointers ? arguments->items : hone_matmul_batch(p); matrix < count; matrix++) {
+        place at = place_of(p, arguments, matrix);
+        one_matrix(&at);
+    }
+    return HONE_OK;
+}
+
+static void reference_release(void *ready)
+{
+    hone_free(ready);
+}
+
+extern const hone_kernel hone_matmul_reference;
+const hone_kernel        hone_matmul_reference = {
+    .name = "cpu.reference",
+    .op = "matmul",
+    .op_version = 1,
+    .problem_size = sizeof(hone_matmul_problem),
+    .backend = "cpu",
+    .version = 1,
+    .properties = HONE_BITWISE_ALL | HONE_CAPTURABLE | HONE_ONE_THREAD | HONE_IS_REFERENCE,
+    .identity = reference_identity,
+    .refuses = reference_refuses,
+    .suggest = reference_suggest,
+    .estimate = reference_estimate,
+    .prepare = reference_prepare,
+    .launch = reference_launch,
+    .release = reference_release,
+};

@@ -1,0 +1,285 @@
+/* A matmul's text and back: the same bytes for any legal problem, and a sentence, with the nearest right word, for what
+ * is not legal. The fuzzer's corpus is replayed too. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <hone/accuracy.h>
+
+#include "kernels/matmul/parts.h"
+
+static void same_bytes(const hone_matmul_problem *p, const char *from)
+{
+    char                text[HONE_PROBLEM_TEXT_MAX];
+    hone_matmul_problem again;
+    memset(&again, 0xaa, sizeof again);
+    hone_matmul_op.print(p, text, sizeof text);
+    if (strlen(text) + 16 > sizeof text) fail_msg("%s: too long: %s", from, text);
+    if (hone_matmul_op.parse(text, &again)) fail_msg("%s: '%s' is not read: %s", from, text, hone_last_error());
+    if (memcmp(p, &again, sizeof again) != 0) {
+        char other[HONE_PROBLEM_TEXT_MAX];
+        hone_matmul_op.print(&again, other, sizeof other);
+        fail_msg("%s: '%s' comes back as '%s'", from, text, other);
+    }
+}
+
+static void random_problems_come_back(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 40000; seed++) {
+        hone_matmul_problem p;
+        char                from[48];
+        snprintf(from, sizeof from, "seed %d", (int)seed);
+        hone_matmul_op.random(seed, seed % 5 ? 1e5 : 1e7, &p);
+        if (hone_matmul_op.check(&p)) fail_msg("%s: %s", from, hone_last_error());
+        if (seed % 7 == 0) p.accuracy = (uint32_t)(seed / 7) & HONE_ACCURACY_ALL;
+        same_bytes(&p, from);
+    }
+}
+
+/* The longest text there can be still fits. */
+static void longest_fits(void **state)
+{
+    (void)state;
+    hone_matmul_problem p = hone_matmul_plain(HONE_F64, 1, 1, 1);
+    const int64_t       most = INT64_MIN / 8;
+    p.accuracy = HONE_ACCURACY_ALL;
+    p.reads_c = 1;
+    p.batch_rank = HONE_BATCH_MAX;
+    p.a_row = p.a_column = p.b_row = p.b_column = p.c_row = p.c_column = most;
+    p.step_count = HONE_STEPS_MAX;
+    for (int i = 0; i < HONE_BATCH_MAX; i++) p.batch[i] = 1, p.a_batch[i] = p.b_batch[i] = p.c_batch[i] = most;
+    for (int i = 0; i < HONE_STEPS_MAX; i++) {
+        p.step[i].kind = HONE_STEP_GELU_ERF_GRADIENT;
+        p.step[i].row_stride = p.step[i].column_stride = most;
+        for (int j = 0; j < HONE_BATCH_MAX; j++) p.step[i].batch_stride[j] = most;
+    }
+    assert_int_equal(hone_matmul_op.check(&p), HONE_OK);
+    same_bytes(&p, "the longest");
+}
+
+/* What the text says, as the problem that is meant. */
+static void words_mean_what_they_say(void **state)
+{
+    (void)state;
+    hone_matmul_problem p;
+    assert_int_equal(hone_matmul_op.parse("f32 nt 128x3072x768 +bias+gelu batch=4 ldb=4096 beta=1", &p), HONE_OK);
+    assert_int_equal(p.type_a, HONE_F32);
+    assert_int_equal(p.m, 128);
+    assert_int_equal(p.n, 3072);
+    assert_int_equal(p.k, 768);
+    assert_int_equal(p.a_row, 768);
+    assert_int_equal(p.a_column, 1);
+    assert_int_equal(p.b_row, 1); /* k runs fastest */
+    assert_int_equal(p.b_column, 4096);
+    assert_int_equal(p.b_batch[0], 4096 * 3072);
+    assert_int_equal(p.a_batch[0], 128 * 768);
+    assert_int_equal(p.c_batch[0], 128 * 3072);
+    assert_int_equal(p.reads_c, 1);
+    assert_int_equal(p.step_count, 2);
+    assert_int_equal(p.step[0].kind, HONE_STEP_BIAS);
+    assert_int_equal(p.step[0].column_stride, 1);
+    assert_int_equal(p.step[0].batch_stride[0], 0);
+    assert_int_equal(p.step[1].kind, HONE_STEP_GELU);
+    assert_int_equal(hone_matmul_op.parse("f64 tn 5x6x7 batch=2x3 +store s0=1x5 bs0=90x30 sc=-6x1", &p), HONE_OK);
+    assert_int_equal(p.a_column, 5);
+    assert_int_equal(p.a_batch[0], 105);
+    assert_int_equal(p.a_batch[1], 35);
+    assert_int_equal(p.c_row, -6);
+    assert_int_equal(p.step[0].column_stride, 5);
+    assert_int_equal(p.step[0].batch_stride[1], 30);
+}
+
+static void texts_are_short(void **state)
+{
+    static const char *const texts[] = {
+        "f32 nn 128x3072x768 +bias+gelu ldb=4096", "f64 tt 5x6x7",    "f32 nn 0x0x0",  "f32 nt 1x1x1",
+        "f32 nn 8x8x8 batch=4 bsb=0",              "f32 nn 4x4x4 batch=9 pointers=1", "f32 nn 3x3x3 accuracy=tf32+winograd",
+        "f32 nn 12x34x0 +residual+gelu_gradient",  "f32 nn 7x1x9 sb=0x0", "f32 nn 4x5x6 +store+relu batch=2x3 beta=1"};
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        hone_matmul_problem p;
+        char                text[HONE_PROBLEM_TEXT_MAX];
+        if (hone_matmul_op.parse(texts[i], &p)) fail_msg("'%s': %s", texts[i], hone_last_error());
+        hone_matmul_op.print(&p, text, sizeof text);
+        if (i == 3) continue; /* a 1 x 1 matrix lies either way */
+        assert_string_equal(text, texts[i]);
+    }
+}
+
+static void suites_are_legal(void **state)
+{
+    static const char *const names[] = {"smoke", "quick", "transformer", "full"};
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        for (const char *const *text = hone_matmul_op.suite(names[i]); *text; text++) {
+            hone_matmul_problem p;
+            if (hone_matmul_op.parse(*text, &p)) fail_msg("%s: '%s': %s", names[i], *text, hone_last_error());
+            same_bytes(&p, *text);
+        }
+    assert_null(hone_matmul_op.suite("nonsense"));
+}
+
+/* A text that is refused, how, and what the sentence must name. */
+static const struct {
+    const char *text;
+    hone_status status;
+    const char *says;
+} refused[] = {
+    {"", HONE_ERROR_FORMAT, "nothing is asked"},
+    {"f16 nn 4x4x4", HONE_ERROR_FORMAT, "no type"},
+    {"f33 nn 4x4x4", HONE_ERROR_FORMAT, "'f32'"},
+    {"f32", HONE_ERROR_FORMAT, "layouts"},
+    {"f32 nx 4x4x4", HONE_ERROR_FORMAT, "nn, nt, tn or tt"},
+    {"f32 nnn 4x4x4", HONE_ERROR_FORMAT, "nn, nt, tn or tt"},
+    {"f32 nn", HONE_ERROR_FORMAT, "MxNxK"},
+    {"f32 nn 4x4", HONE_ERROR_FORMAT, "4x4"},
+    {"f32 nn 4x4x4x4", HONE_ERROR_FORMAT, "4x4x4x4"},
+    {"f32 nn -1x4x4", HONE_ERROR_FORMAT, "-1x4x4"},
+    {"f32 nn 4x4x99999999999999999999", HONE_ERROR_FORMAT, "63 bits"},
+    {"f32 nn 4 x4x4", HONE_ERROR_FORMAT, "'4'"},
+    {"f32 nn 4x4x4 lbd=4", HONE_ERROR_FORMAT, "'ldb'"},
+    {"f32 nn 4x4x4 bacth=4", HONE_ERROR_FORMAT, "'batch'"},
+    {"f32 nn 4x4x4 accurcy=tf32", HONE_ERROR_FORMAT, "'accuracy'"},
+    {"f32 nn 4x4x4 accuracy=tf33", HONE_ERROR_FORMAT, "'tf32'"},
+    {"f32 nn 4x4x4 accuracy=", HONE_ERROR_FORMAT, "no accuracy ''"},
+    {"f32 nn 4x4x4 accuracy=tf32+tf32", HONE_ERROR_FORMAT, "twice"},
+    {"f32 nn 4x4x4 +gelo", HONE_ERROR_FORMAT, "'gelu'"},
+    {"f32 nn 4x4x4 +", HONE_ERROR_FORMAT, "no step ''"},
+    {"f32 nn 4x4x4 +bias+", HONE_ERROR_FORMAT, "no step ''"},
+    {"f32 nn 4x4x4 +bias +gelu", HONE_ERROR_FORMAT, "told once"},
+    {"f32 nn 4x4x4 +relu+relu+relu+relu+relu", HONE_ERROR_FORMAT, "more than 4"},
+    {"f32 nn 4x4x4 ldb=4 ldb=4", HONE_ERROR_FORMAT, "'ldb' is given twice"},
+    {"f32 nn 4x4x4 ldb=4 sb=4x1", HONE_ERROR_FORMAT, "both"},
+    {"f32 nn 4x4x4 ldb=3", HONE_ERROR_FORMAT, "ldb=3"},
+    {"f32 nn 4x4x4 ldb=-4", HONE_ERROR_FORMAT, "'sb'"},
+    {"f32 nn 4x4x4 ldb=4x4", HONE_ERROR_FORMAT, "2 numbers"},
+    {"f32 nn 4x4x4 ldb=+4", HONE_ERROR_FORMAT, "ldb=+4"},
+    {"f32 nn 4x4x4 ldb=", HONE_ERROR_FORMAT, "whole numbers"},
+    {"f32 nn 4x4x4 ldb", HONE_ERROR_FORMAT, "key=value"},
+    {"f32 nn 4x4x4 sa=4", HONE_ERROR_FORMAT, "it should have 2"},
+    {"f32 nn 4x4x4 batch=2x2x2x2", HONE_ERROR_FORMAT, "1 to 3"},
+    {"f32 nn 4x4x4 batch=-2", HONE_ERROR_FORMAT, "-2"},
+    {"f32 nn 4x4x4 bsa=16", HONE_ERROR_FORMAT, "'bsa' has 1 numbers, it should have 0"},
+    {"f32 nn 4x4x4 beta=2", HONE_ERROR_FORMAT, "beta=2"},
+    {"f32 nn 4x4x4 pointers=1", HONE_ERROR_SHAPE, "one dimension"},
+    {"f32 nn 4x4x4 pointers=1 batch=2x2", HONE_ERROR_SHAPE, "one dimension"},
+    {"f32 nn 4x4x4 pointers=1 batch=2 bsa=16", HONE_ERROR_ARGUMENT, "pointers tell where"},
+    {"f32 nn 4x4x4 pointers=1 batch=2 +residual", HONE_ERROR_UNSUPPORTED, "'residual'"},
+    {"f32 nn 4x4x4 +gelu s0=4x1", HONE_ERROR_FORMAT, "no operand"},
+    {"f32 nn 4x4x4 s3=4x1", HONE_ERROR_FORMAT, "step 3"},
+    {"f32 nn 4x4x4 +bias s0=4x1", HONE_ERROR_FORMAT, "it should have 1"},
+    {"f32 nn 4x4x4 +residual bs0=1", HONE_ERROR_FORMAT, "'bs0'"},
+    {"f32 nn 4x4x4 sc=0x1", HONE_ERROR_OVERLAP, "c is written"},
+    {"f32 nn 4x4x4 sc=1x1", HONE_ERROR_OVERLAP, "c is written"},
+    {"f32 nn 4x6x4 sc=3x2", HONE_ERROR_OVERLAP, "c is written"},
+    {"f32 nn 4x4x4 batch=3 bsc=15", HONE_ERROR_OVERLAP, "c is written"},
+    {"f32 nn 4x4x4 batch=3 bsc=0", HONE_ERROR_OVERLAP, "c is written"},
+    {"f32 nn 4x4x4 +store s0=0x1", HONE_ERROR_OVERLAP, "step 0 is written"},
+    {"f32 nn 4294967296x4294967296x1", HONE_ERROR_OVERFLOW, "63 bits"},
+    {"f32 nn 1x3037000500x3037000500", HONE_ERROR_OVERFLOW, "63 bits"},
+    {"f32 nn 0x4294967296x4294967296 sb=0x0", HONE_ERROR_OVERFLOW, "63 bits"},
+    {"f32 nn 4x4x4 lda=4611686018427387904", HONE_ERROR_OVERFLOW, "a of a"},
+    {"f32 nn 4x4x4 batch=4294967296x4294967296 bsa=0x0 bsb=0x0 bsc=0x0", HONE_ERROR_OVERFLOW, "matrices"},
+    {"f32 nn 4x4x4 batch=4611686018427387904", HONE_ERROR_OVERFLOW, "63 bits"},
+    {"f32 nn 4x4x4 batch=4x4611686018427387904", HONE_ERROR_OVERFLOW, "63 bits"},
+    {"f64 nn 2x2x2 sa=-1152921504606846976x1", HONE_ERROR_OVERFLOW, "a of a"},
+};
+
+static void mistakes_are_named(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        hone_matmul_problem p;
+        hone_status         status = hone_matmul_op.parse(refused[i].text, &p);
+        if (status != refused[i].status)
+            fail_msg("'%s' gives %s (%s)", refused[i].text, hone_status_name(status), status ? hone_last_error() : "");
+        if (!strstr(hone_last_error(), refused[i].says)) fail_msg("'%s' says: %s", refused[i].text, hone_last_error());
+    }
+}
+
+/* Strides that interleave without meeting are legal outputs. */
+static void interleaved_outputs_are_legal(void **state)
+{
+    static const char *const texts[] = {"f32 nn 3x2x4 sc=2x3", "f32 nn 4x4x4 batch=3 sc=12x1 bsc=4",
+                                        "f32 nn 4x4x4 sc=-4x-1", "f32 nn 2x2x2 batch=2x2 sc=6x4 bsc=15x10"};
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        hone_matmul_problem p;
+        if (hone_matmul_op.parse(texts[i], &p)) fail_msg("'%s': %s", texts[i], hone_last_error());
+    }
+}
+
+/* Overlap of an output against brute force, on small shapes of any strides. */
+static void overlap_is_exact(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20000; seed++) {
+        hone_role role = {.name = "c", .type = HONE_F32, .rank = 1 + (int)(seed % 4)};
+        uint64_t  bits = seed * 0x9e3779b97f4a7c15u;
+        for (int d = 0; d < role.rank; d++) {
+            role.shape[d] = 1 + (int64_t)(bits >> (8 * d) & 3);
+            role.stride[d] = (int64_t)(bits >> (8 * d + 2) & 63) - 20;
+        }
+        bool   meets = false, seen[4096] = {false};
+        for (int64_t at = 0; at < hone_role_count(&role); at++) {
+            bool *place = &seen[2048 + hone_role_offset(&role, at)];
+            meets |= *place;
+            *place = true;
+        }
+        assert_int_equal(hone_role_overlaps_itself(&role), meets);
+    }
+}
+
+/* check() refuses what no text can say. */
+static void structs_are_checked(void **state)
+{
+    (void)state;
+    hone_matmul_problem good = hone_matmul_plain(HONE_F32, 4, 5, 6), p;
+    assert_int_equal(hone_matmul_op.check(&good), HONE_OK);
+#define REFUSED(change, status)                                                                                        \
+    p = good;                                                                                                          \
+    change;                                                                                                            \
+    assert_int_equal(hone_matmul_op.check(&p), status)
+    REFUSED(p.type_b = HONE_F64, HONE_ERROR_TYPE);
+    REFUSED(p.type_a = p.type_b = p.type_c = HONE_S8, HONE_ERROR_TYPE);
+    REFUSED(p.type_a = p.type_b = p.type_c = 77, HONE_ERROR_TYPE);
+    REFUSED(p.m = -1, HONE_ERROR_SHAPE);
+    REFUSED(p.reads_c = 2, HONE_ERROR_ARGUMENT);
+    REFUSED(p.zero = 1, HONE_ERROR_ARGUMENT);
+    REFUSED(p.accuracy = 1u << 20, HONE_ERROR_ARGUMENT);
+    REFUSED(p.batch_rank = 4, HONE_ERROR_SHAPE);
+    REFUSED(p.batch[0] = 4, HONE_ERROR_SHAPE);
+    REFUSED(p.a_batch[0] = 4, HONE_ERROR_ARGUMENT);
+    REFUSED(p.step_count = 5, HONE_ERROR_ARGUMENT);
+    REFUSED(p.step_count = 1, HONE_ERROR_ARGUMENT); /* of no kind */
+    REFUSED((p.step_count = 1, p.step[0].kind = 99), HONE_ERROR_ARGUMENT);
+    REFUSED((p.step_count = 1, p.step[0].kind = HONE_STEP_RELU, p.step[0].row_stride = 1), HONE_ERROR_ARGUMENT);
+    REFUSED((p.step_count = 1, p.step[0].kind = HONE_STEP_BIAS, p.step[0].row_stride = 1), HONE_ERROR_ARGUMENT);
+    REFUSED((p.step_count = 1, p.step[0].kind = HONE_STEP_BIAS, p.step[0].batch_stride[0] = 1), HONE_ERROR_ARGUMENT);
+    REFUSED(p.step[0].kind = HONE_STEP_RELU, HONE_ERROR_ARGUMENT);
+    REFUSED(p.c_row = INT64_MIN, HONE_ERROR_OVERFLOW);
+#undef REFUSED
+    char text[HONE_PROBLEM_TEXT_MAX]; /* an illegal problem is still printed, for the sentence that refuses it */
+    memset(&p, 0xff, sizeof p);
+    hone_matmul_op.print(&p, text, sizeof text);
+    hone_matmul_op.print(&good, text, 3);
+    assert_string_equal(text, "f3");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_problems_come_back), cmocka_unit_test(longest_fits),
+        cmocka_unit_test(words_mean_what_they_say),  cmocka_unit_test(texts_are_short),
+        cmocka_unit_test(suites_are_legal),          cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(interleaved_outputs_are_legal), cmocka_unit_test(overlap_is_exact),
+        cmocka_unit_test(structs_are_checked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
