@@ -1,5 +1,5 @@
-/* A linear layer with its activation fused: y = gelu(x * w + bias), for a batch of sequences, the pre-activation kept for
- * the backward pass. The weights lie [outputs, inputs], as many frameworks keep them: transposed by view. */
+/* A linear layer with its activation fused: y = gelu(x * w + bias), for a batch of sequences, the pre-activation kept
+ * for the backward pass. The weights lie [outputs, inputs], as many frameworks keep them: transposed by view. */
 #include <hone/hone.h>
 #include <stdio.h>
 #include <stdlib.h>
