@@ -1,0 +1,125 @@
+/* The vector vocabulary on AVX2 with FMA: 8 floats or 4 doubles a vector. See simd_avx512.h. */
+#ifndef HONE_KERNELS_COMMON_SIMD_AVX2_H
+#define HONE_KERNELS_COMMON_SIMD_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+typedef __m256 vec_f32;
+typedef __m256d vec_f64;
+typedef struct vec_mask_f32 { __m256i lanes; } vec_mask_f32;
+typedef struct vec_mask_f64 { __m256i lanes; } vec_mask_f64;
+#define VEC_LANES_F32 8
+#define VEC_LANES_F64 4
+
+static inline vec_f32 vec_load_f32(const float *p) { return _mm256_loadu_ps(p); }
+static inline vec_f64 vec_load_f64(const double *p) { return _mm256_loadu_pd(p); }
+static inline void vec_store_f32(float *p, vec_f32 x) { _mm256_storeu_ps(p, x); }
+static inline void vec_store_f64(double *p, vec_f64 x) { _mm256_storeu_pd(p, x); }
+static inline vec_f32 vec_broadcast_f32(float x) { return _mm256_set1_ps(x); }
+static inline vec_f64 vec_broadcast_f64(double x) { return _mm256_set1_pd(x); }
+static inline vec_f32 vec_fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm256_fmadd_ps(a, b, c); }
+static inline vec_f64 vec_fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm256_fmadd_pd(a, b, c); }
+
+static inline vec_mask_f32 vec_first_f32(int64_t n)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return (vec_mask_f32){_mm256_cmpgt_epi32(_mm256_set1_epi32(n < 8 ? (int)n : 8), lane)};
+}
+
+static inline vec_mask_f64 vec_first_f64(int64_t n)
+{
+    return (vec_mask_f64){_mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3))};
+}
+
+static inline vec_f32 vec_load_first_f32(const float *p, vec_mask_f32 m) { return _mm256_maskload_ps(p, m.lanes); }
+static inline vec_f64 vec_load_first_f64(const double *p, vec_mask_f64 m) { return _mm256_maskload_pd(p, m.lanes); }
+static inline void vec_store_first_f32(float *p, vec_mask_f32 m, vec_f32 x) { _mm256_maskstore_ps(p, m.lanes, x); }
+static inline void vec_store_first_f64(double *p, vec_mask_f64 m, vec_f64 x) { _mm256_maskstore_pd(p, m.lanes, x); }
+
+static inline vec_f32 vec_if_less_f32(vec_f32 a, vec_f32 b, vec_f32 x, vec_f32 y)
+{
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+
+static inline vec_f64 vec_if_less_f64(vec_f64 a, vec_f64 b, vec_f64 x, vec_f64 y)
+{
+    return _mm256_blendv_pd(y, x, _mm256_cmp_pd(a, b, _CMP_LT_OQ));
+}
+
+static inline vec_f32 vec_round_f32(vec_f32 x)
+{
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+static inline vec_f64 vec_round_f64(vec_f64 x)
+{
+    return _mm256_round_pd(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* x * 2^n for x near 1 and n whole, within the range of twice an exponent: rounded once, as the first of
+ * the two factors leaves x exact. */
+static inline vec_f32 vec_scale2_f32(vec_f32 x, vec_f32 n)
+{
+    __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1), one = _mm256_set1_epi32(127);
+    __m256i rest = _mm256_sub_epi32(whole, half);
+    x *= _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, one), 23));
+    return x * _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, one), 23));
+}
+
+static inline vec_f64 vec_scale2_f64(vec_f64 x, vec_f64 n)
+{
+    __m128i whole = _mm256_cvtpd_epi32(n), half = _mm_srai_epi32(whole, 1), one = _mm_set1_epi32(1023);
+    __m128i rest = _mm_sub_epi32(whole, half);
+    x *= _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_cvtepi32_epi64(_mm_add_epi32(half, one)), 52));
+    return x * _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_cvtepi32_epi64(_mm_add_epi32(rest, one)), 52));
+}
+
+static inline vec_f32 vec_with_sign_f32(vec_f32 x, vec_f32 s)
+{
+    const __m256 sign = _mm256_set1_ps(-0.0f);
+    return _mm256_or_ps(_mm256_andnot_ps(sign, x), _mm256_and_ps(sign, s));
+}
+
+static inline vec_f64 vec_with_sign_f64(vec_f64 x, vec_f64 s)
+{
+    const __m256d sign = _mm256_set1_pd(-0.0);
+    return _mm256_or_pd(_mm256_andnot_pd(sign, x), _mm256_and_pd(sign, s));
+}
+
+static inline void vec_transpose_f32(vec_f32 x[VEC_LANES_F32])
+{
+    __m256 y[8];
+    for (int i = 0; i < 8; i += 2) {
+        y[i] = _mm256_unpacklo_ps(x[i], x[i + 1]);
+        y[i + 1] = _mm256_unpackhi_ps(x[i], x[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int j = 0; j < 2; j++) {
+            x[i + 2 * j] = _mm256_shuffle_ps(y[i + j], y[i + 2 + j], 0x44);
+            x[i + 2 * j + 1] = _mm256_shuffle_ps(y[i + j], y[i + 2 + j], 0xee);
+        }
+    for (int j = 0; j < 4; j++) {
+        y[j] = _mm256_permute2f128_ps(x[j], x[4 + j], 0x20);
+        y[4 + j] = _mm256_permute2f128_ps(x[j], x[4 + j], 0x31);
+    }
+    for (int j = 0; j < 8; j++)
+        x[j] = y[j];
+}
+
+static inline void vec_transpose_f64(vec_f64 x[VEC_LANES_F64])
+{
+    __m256d y[4];
+    for (int i = 0; i < 4; i += 2) {
+        y[i] = _mm256_unpacklo_pd(x[i], x[i + 1]);
+        y[i + 1] = _mm256_unpackhi_pd(x[i], x[i + 1]);
+    }
+    for (int j = 0; j < 2; j++) {
+        x[j] = _mm256_permute2f128_pd(y[j], y[2 + j], 0x20);
+        x[2 + j] = _mm256_permute2f128_pd(y[j], y[2 + j], 0x31);
+    }
+}
+
+#include "kernels/common/simd_words.h"
+
+#endif

@@ -1,0 +1,126 @@
+/* The vector vocabulary on AVX-512 (F, BW, DQ, VL): 16 floats or 8 doubles a vector.
+ *
+ * The three simd_<isa>.h say the same words for different machines, so that a text written in them is
+ * compiled once an instruction set. A file includes exactly one of them. simd_words.h, included at the
+ * end, turns the typed functions below into words that fit either type: vec_load(p), vec_fma(a, b, c).
+ * Sums, products, quotients and signs are the operators + - * / of GNU C. */
+#ifndef HONE_KERNELS_COMMON_SIMD_AVX512_H
+#define HONE_KERNELS_COMMON_SIMD_AVX512_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+typedef __m512 vec_f32;
+typedef __m512d vec_f64;
+typedef __mmask16 vec_mask_f32; /* the first n lanes, and the outcome of a comparison */
+typedef __mmask8 vec_mask_f64;
+#define VEC_LANES_F32 16
+#define VEC_LANES_F64 8
+
+static inline vec_f32 vec_load_f32(const float *p) { return _mm512_loadu_ps(p); }
+static inline vec_f64 vec_load_f64(const double *p) { return _mm512_loadu_pd(p); }
+static inline void vec_store_f32(float *p, vec_f32 x) { _mm512_storeu_ps(p, x); }
+static inline void vec_store_f64(double *p, vec_f64 x) { _mm512_storeu_pd(p, x); }
+static inline vec_f32 vec_broadcast_f32(float x) { return _mm512_set1_ps(x); }
+static inline vec_f64 vec_broadcast_f64(double x) { return _mm512_set1_pd(x); }
+static inline vec_f32 vec_fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return _mm512_fmadd_ps(a, b, c); }
+static inline vec_f64 vec_fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return _mm512_fmadd_pd(a, b, c); }
+
+/* The first n lanes: n may lie outside 0 .. lanes, and is then taken as the nearer end. */
+static inline vec_mask_f32 vec_first_f32(int64_t n)
+{
+    return (vec_mask_f32)(n >= 16 ? 0xffffu : n <= 0 ? 0u : (1u << n) - 1u);
+}
+
+static inline vec_mask_f64 vec_first_f64(int64_t n)
+{
+    return (vec_mask_f64)(n >= 8 ? 0xffu : n <= 0 ? 0u : (1u << n) - 1u);
+}
+
+/* Lanes outside the mask are zero when loaded, left alone when stored; their memory is not touched. */
+static inline vec_f32 vec_load_first_f32(const float *p, vec_mask_f32 m) { return _mm512_maskz_loadu_ps(m, p); }
+static inline vec_f64 vec_load_first_f64(const double *p, vec_mask_f64 m) { return _mm512_maskz_loadu_pd(m, p); }
+static inline void vec_store_first_f32(float *p, vec_mask_f32 m, vec_f32 x) { _mm512_mask_storeu_ps(p, m, x); }
+static inline void vec_store_first_f64(double *p, vec_mask_f64 m, vec_f64 x) { _mm512_mask_storeu_pd(p, m, x); }
+
+/* x where a < b, else y: also where a or b is not a number. */
+static inline vec_f32 vec_if_less_f32(vec_f32 a, vec_f32 b, vec_f32 x, vec_f32 y)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x);
+}
+
+static inline vec_f64 vec_if_less_f64(vec_f64 a, vec_f64 b, vec_f64 x, vec_f64 y)
+{
+    return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(a, b, _CMP_LT_OQ), y, x);
+}
+
+static inline vec_f32 vec_round_f32(vec_f32 x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT); }
+static inline vec_f64 vec_round_f64(vec_f64 x) { return _mm512_roundscale_pd(x, _MM_FROUND_TO_NEAREST_INT); }
+
+/* x * 2^n, rounded once; n is whole, of any size. */
+static inline vec_f32 vec_scale2_f32(vec_f32 x, vec_f32 n) { return _mm512_scalef_ps(x, n); }
+static inline vec_f64 vec_scale2_f64(vec_f64 x, vec_f64 n) { return _mm512_scalef_pd(x, n); }
+
+/* The magnitude of x with the sign of s. */
+static inline vec_f32 vec_with_sign_f32(vec_f32 x, vec_f32 s)
+{
+    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff); /* in the table: magnitude ? x : s */
+    return _mm512_castsi512_ps(
+        _mm512_ternarylogic_epi32(magnitude, _mm512_castps_si512(x), _mm512_castps_si512(s), 0xca));
+}
+
+static inline vec_f64 vec_with_sign_f64(vec_f64 x, vec_f64 s)
+{
+    const __m512i magnitude = _mm512_set1_epi64(INT64_MAX);
+    return _mm512_castsi512_pd(
+        _mm512_ternarylogic_epi64(magnitude, _mm512_castpd_si512(x), _mm512_castpd_si512(s), 0xca));
+}
+
+/* out[i] lane j = in[j] lane i. In: lanes vectors. The blocks double at each step: 1x1, 2x2, 4x4, 8x8. */
+static inline void vec_transpose_f32(vec_f32 x[VEC_LANES_F32])
+{
+    __m512 y[16];
+    for (int i = 0; i < 16; i += 2) {
+        y[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
+        y[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int j = 0; j < 2; j++) {
+            __m512d low = _mm512_castps_pd(y[i + j]), high = _mm512_castps_pd(y[i + 2 + j]);
+            x[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+            x[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
+    for (int i = 0; i < 16; i += 8)
+        for (int j = 0; j < 4; j++) {
+            y[i + j] = _mm512_shuffle_f32x4(x[i + j], x[i + 4 + j], 0x88);
+            y[i + 4 + j] = _mm512_shuffle_f32x4(x[i + j], x[i + 4 + j], 0xdd);
+        }
+    for (int j = 0; j < 8; j++) {
+        x[j] = _mm512_shuffle_f32x4(y[j], y[8 + j], 0x88);
+        x[8 + j] = _mm512_shuffle_f32x4(y[j], y[8 + j], 0xdd);
+    }
+}
+
+static inline void vec_transpose_f64(vec_f64 x[VEC_LANES_F64])
+{
+    __m512d y[8];
+    for (int i = 0; i < 8; i += 2) {
+        y[i] = _mm512_unpacklo_pd(x[i], x[i + 1]);
+        y[i + 1] = _mm512_unpackhi_pd(x[i], x[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int j = 0; j < 2; j++) {
+            x[i + j] = _mm512_shuffle_f64x2(y[i + j], y[i + 2 + j], 0x88);
+            x[i + 2 + j] = _mm512_shuffle_f64x2(y[i + j], y[i + 2 + j], 0xdd);
+        }
+    for (int j = 0; j < 4; j++) {
+        y[j] = _mm512_shuffle_f64x2(x[j], x[4 + j], 0x88);
+        y[4 + j] = _mm512_shuffle_f64x2(x[j], x[4 + j], 0xdd);
+    }
+    for (int j = 0; j < 8; j++)
+        x[j] = y[j];
+}
+
+#include "kernels/common/simd_words.h"
+
+#endif

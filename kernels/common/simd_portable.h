@@ -1,0 +1,158 @@
+/* The vector vocabulary in GNU vector extensions, for any machine: 4 floats or 2 doubles a vector (SSE2,
+ * NEON and most others have these). See simd_avx512.h. */
+#ifndef HONE_KERNELS_COMMON_SIMD_PORTABLE_H
+#define HONE_KERNELS_COMMON_SIMD_PORTABLE_H
+
+#include <stdint.h>
+#include <string.h>
+#ifdef __aarch64__
+#include <arm_neon.h>
+#endif
+
+typedef float vec_f32 __attribute__((vector_size(16)));
+typedef double vec_f64 __attribute__((vector_size(16)));
+typedef int32_t vec_i32 __attribute__((vector_size(16)));
+typedef int64_t vec_i64 __attribute__((vector_size(16)));
+typedef struct vec_mask_f32 { int lanes; } vec_mask_f32;
+typedef struct vec_mask_f64 { int lanes; } vec_mask_f64;
+#define VEC_LANES_F32 4
+#define VEC_LANES_F64 2
+
+static inline vec_f32 vec_load_f32(const float *p)
+{
+    vec_f32 x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+static inline vec_f64 vec_load_f64(const double *p)
+{
+    vec_f64 x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+static inline void vec_store_f32(float *p, vec_f32 x) { memcpy(p, &x, sizeof x); }
+static inline void vec_store_f64(double *p, vec_f64 x) { memcpy(p, &x, sizeof x); }
+static inline vec_f32 vec_broadcast_f32(float x) { return (vec_f32){x, x, x, x}; }
+static inline vec_f64 vec_broadcast_f64(double x) { return (vec_f64){x, x}; }
+
+/* Rounded once where the base of the architecture has a fused instruction, else twice. */
+#ifdef __aarch64__
+static inline vec_f32 vec_fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return vfmaq_f32(c, a, b); }
+static inline vec_f64 vec_fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return vfmaq_f64(c, a, b); }
+#else
+static inline vec_f32 vec_fma_f32(vec_f32 a, vec_f32 b, vec_f32 c) { return a * b + c; }
+static inline vec_f64 vec_fma_f64(vec_f64 a, vec_f64 b, vec_f64 c) { return a * b + c; }
+#endif
+
+static inline vec_mask_f32 vec_first_f32(int64_t n) { return (vec_mask_f32){n >= 4 ? 4 : n <= 0 ? 0 : (int)n}; }
+static inline vec_mask_f64 vec_first_f64(int64_t n) { return (vec_mask_f64){n >= 2 ? 2 : n <= 0 ? 0 : (int)n}; }
+
+static inline vec_f32 vec_load_first_f32(const float *p, vec_mask_f32 m)
+{
+    if (m.lanes == VEC_LANES_F32)
+        return vec_load_f32(p);
+    switch (m.lanes) {
+    case 3: return (vec_f32){p[0], p[1], p[2]};
+    case 2: return (vec_f32){p[0], p[1]};
+    case 1: return (vec_f32){p[0]};
+    default: return (vec_f32){0};
+    }
+}
+
+static inline vec_f64 vec_load_first_f64(const double *p, vec_mask_f64 m)
+{
+    return m.lanes == VEC_LANES_F64 ? vec_load_f64(p) : m.lanes == 1 ? (vec_f64){p[0]} : (vec_f64){0};
+}
+
+static inline void vec_store_first_f32(float *p, vec_mask_f32 m, vec_f32 x)
+{
+    if (m.lanes == VEC_LANES_F32)
+        vec_store_f32(p, x);
+    else
+        for (int i = 0; i < m.lanes; i++)
+            p[i] = x[i];
+}
+
+static inline void vec_store_first_f64(double *p, vec_mask_f64 m, vec_f64 x)
+{
+    if (m.lanes == VEC_LANES_F64)
+        vec_store_f64(p, x);
+    else
+        for (int i = 0; i < m.lanes; i++)
+            p[i] = x[i];
+}
+
+static inline vec_f32 vec_if_less_f32(vec_f32 a, vec_f32 b, vec_f32 x, vec_f32 y)
+{
+    vec_i32 yes = (vec_i32)(a < b);
+    return (vec_f32)((yes & (vec_i32)x) | (~yes & (vec_i32)y));
+}
+
+static inline vec_f64 vec_if_less_f64(vec_f64 a, vec_f64 b, vec_f64 x, vec_f64 y)
+{
+    vec_i64 yes = (vec_i64)(a < b);
+    return (vec_f64)((yes & (vec_i64)x) | (~yes & (vec_i64)y));
+}
+
+/* Right for |x| < 2^22 (2^51), which is all that is asked of it; adding 1.5 * 2^23 leaves no bits for a fraction. */
+static inline vec_f32 vec_round_f32(vec_f32 x)
+{
+    const vec_f32 big = vec_broadcast_f32(0x1.8p23f);
+    return (x + big) - big;
+}
+
+static inline vec_f64 vec_round_f64(vec_f64 x)
+{
+    const vec_f64 big = vec_broadcast_f64(0x1.8p52);
+    return (x + big) - big;
+}
+
+/* x * 2^n for x near 1 and n whole, within the range of twice an exponent. */
+static inline vec_f32 vec_scale2_f32(vec_f32 x, vec_f32 n)
+{
+    vec_i32 whole = __builtin_convertvector(n, vec_i32), half = whole >> 1, rest = whole - half;
+    return x * (vec_f32)((half + 127) << 23) * (vec_f32)((rest + 127) << 23);
+}
+
+static inline vec_f64 vec_scale2_f64(vec_f64 x, vec_f64 n)
+{
+    vec_i64 whole = __builtin_convertvector(n, vec_i64), half = whole >> 1, rest = whole - half;
+    return x * (vec_f64)((half + 1023) << 52) * (vec_f64)((rest + 1023) << 52);
+}
+
+static inline vec_f32 vec_with_sign_f32(vec_f32 x, vec_f32 s)
+{
+    const vec_i32 magnitude = {INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX};
+    return (vec_f32)((magnitude & (vec_i32)x) | (~magnitude & (vec_i32)s));
+}
+
+static inline vec_f64 vec_with_sign_f64(vec_f64 x, vec_f64 s)
+{
+    const vec_i64 magnitude = {INT64_MAX, INT64_MAX};
+    return (vec_f64)((magnitude & (vec_i64)x) | (~magnitude & (vec_i64)s));
+}
+
+static inline void vec_transpose_f32(vec_f32 x[VEC_LANES_F32])
+{
+    vec_f32 low0 = __builtin_shufflevector(x[0], x[1], 0, 4, 1, 5);
+    vec_f32 low1 = __builtin_shufflevector(x[0], x[1], 2, 6, 3, 7);
+    vec_f32 high0 = __builtin_shufflevector(x[2], x[3], 0, 4, 1, 5);
+    vec_f32 high1 = __builtin_shufflevector(x[2], x[3], 2, 6, 3, 7);
+    x[0] = __builtin_shufflevector(low0, high0, 0, 1, 4, 5);
+    x[1] = __builtin_shufflevector(low0, high0, 2, 3, 6, 7);
+    x[2] = __builtin_shufflevector(low1, high1, 0, 1, 4, 5);
+    x[3] = __builtin_shufflevector(low1, high1, 2, 3, 6, 7);
+}
+
+static inline void vec_transpose_f64(vec_f64 x[VEC_LANES_F64])
+{
+    vec_f64 low = __builtin_shufflevector(x[0], x[1], 0, 2);
+    x[1] = __builtin_shufflevector(x[0], x[1], 1, 3);
+    x[0] = low;
+}
+
+#include "kernels/common/simd_words.h"
+
+#endif

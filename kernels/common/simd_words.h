@@ -1,0 +1,31 @@
+/* The words that fit either type: each picks vec_<word>_f32 or vec_<word>_f64 by its first argument.
+ * Included by the simd_<isa>.h alone. */
+#ifndef HONE_KERNELS_COMMON_SIMD_WORDS_H
+#define HONE_KERNELS_COMMON_SIMD_WORDS_H
+
+/* Before a loop whose bounds are literal once inlined: it becomes straight text, its arrays become registers. */
+#ifdef __clang__
+#define HONE_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define HONE_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+/* For text that knows its type as a macro: vec_of(float) is vec_f32, vec_first(float, 3) its mask of three lanes. */
+#define vec_of(type)           __typeof__(_Generic((type)0, float: vec_load_f32, double: vec_load_f64)((type *)0))
+#define vec_mask_of(type)      __typeof__(_Generic((type)0, float: vec_first_f32, double: vec_first_f64)(0))
+#define vec_lanes(type)        ((int)(sizeof(vec_of(type)) / sizeof(type)))
+#define vec_first(type, n)     _Generic((type)0, float: vec_first_f32, double: vec_first_f64)(n)
+
+#define vec_broadcast(x)            _Generic((x), float: vec_broadcast_f32, double: vec_broadcast_f64)(x)
+#define vec_load(p)                 _Generic(*(p), float: vec_load_f32, double: vec_load_f64)(p)
+#define vec_store(p, x)             _Generic(*(p), float: vec_store_f32, double: vec_store_f64)(p, x)
+#define vec_load_first(p, mask)     _Generic(*(p), float: vec_load_first_f32, double: vec_load_first_f64)(p, mask)
+#define vec_store_first(p, mask, x) _Generic(*(p), float: vec_store_first_f32, double: vec_store_first_f64)(p, mask, x)
+#define vec_fma(a, b, c)            _Generic((a), vec_f32: vec_fma_f32, vec_f64: vec_fma_f64)(a, b, c)
+#define vec_if_less(a, b, x, y)     _Generic((a), vec_f32: vec_if_less_f32, vec_f64: vec_if_less_f64)(a, b, x, y)
+#define vec_round(x)                _Generic((x), vec_f32: vec_round_f32, vec_f64: vec_round_f64)(x)
+#define vec_scale2(x, n)            _Generic((x), vec_f32: vec_scale2_f32, vec_f64: vec_scale2_f64)(x, n)
+#define vec_with_sign(x, s)         _Generic((x), vec_f32: vec_with_sign_f32, vec_f64: vec_with_sign_f64)(x, s)
+#define vec_transpose(x)            _Generic(*(x), vec_f32: vec_transpose_f32, vec_f64: vec_transpose_f64)(x)
+
+#endif

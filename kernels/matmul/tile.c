@@ -1,0 +1,38 @@
+/* The table of tiles, made of tiles.def. */
+#include "kernels/matmul/tile.h"
+
+#define NAME_PREFIX (sizeof "hone_matmul_tile_" - 1)
+
+const hone_matmul_tile hone_matmul_tiles[] = {
+#define HONE_TILE(function, isa, type, m, n, kit) {&#function[NAME_PREFIX], isa, type, m, n, function, &kit},
+#include "kernels/matmul/tiles.def"
+#undef HONE_TILE
+};
+
+const int hone_matmul_tile_count = (int)(sizeof hone_matmul_tiles / sizeof hone_matmul_tiles[0]);
+
+const hone_matmul_tile *hone_matmul_tile_for(const hone_be_device *device, hone_dtype type)
+{
+    for (int i = 0; i < hone_matmul_tile_count; i++)
+        if (hone_matmul_tiles[i].type == type && hone_matmul_tiles[i].isa <= device->cpu.isa)
+            return &hone_matmul_tiles[i];
+    return NULL;
+}
+
+const char *const hone_matmul_tile_names[] = {
+    "best",
+#define HONE_TILE(function, isa, type, m, n, kit) &#function[NAME_PREFIX],
+#include "kernels/matmul/tiles.def"
+#undef HONE_TILE
+};
+
+const int64_t hone_matmul_tile_values[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+_Static_assert(HONE_MATMUL_TILE_CHOICES <= sizeof hone_matmul_tile_values / sizeof hone_matmul_tile_values[0],
+               "a value for each tile");
+
+const hone_matmul_tile *hone_matmul_tile_named(const hone_be_device *device, hone_dtype type, int64_t value)
+{
+    if (!value) return hone_matmul_tile_for(device, type);
+    const hone_matmul_tile *tile = &hone_matmul_tiles[value - 1];
+    return tile->type == type && tile->isa <= device->cpu.isa ? tile : NULL;
+}

@@ -1,0 +1,113 @@
+/* The text of every tile. Set before including it, and unset by it:
+ *
+ *   TILE_NAME        the function, hone_matmul_tile_<type>_<isa>_<m>x<n>
+ *   TILE_LOOP        its inner loop, a name local to the file
+ *   TILE_REAL        float or double
+ *   TILE_M, TILE_N   rows and columns; columns in whole vectors
+ *
+ * All accumulators live in registers. The loop is written once, and inlined for each number of rows and
+ * vectors, so that a tile at the edge does little more work than it must. Its bounds are then literal,
+ * and every small loop in it unrolls. */
+
+static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_tile_job *job,
+                                                            vec_mask_of(TILE_REAL) last, const int rows,
+                                                            const int vectors, const int packs)
+{
+    enum { LANES = vec_lanes(TILE_REAL), VECTORS = TILE_N / LANES, GROUPS = (TILE_M + 2) / 3 };
+    typedef vec_of(TILE_REAL) vec;
+    const int64_t a_m = job->a_m, a_k = job->a_k, b_k = job->b_k;
+    const TILE_REAL *a[GROUPS]; /* every third row: from there an address with one stride reaches the next two */
+    const TILE_REAL *b = job->b, *ahead = job->ahead;
+    TILE_REAL *panel = job->panel;
+    vec sum[TILE_M][VECTORS];
+
+    HONE_UNROLL
+    for (int g = 0; g < GROUPS; g++)
+        a[g] = (const TILE_REAL *)job->a + 3 * g * a_m;
+    HONE_UNROLL
+    for (int i = 0; i < rows; i++)
+        HONE_UNROLL
+        for (int j = 0; j < vectors; j++)
+            sum[i][j] = vec_broadcast((TILE_REAL)0);
+
+    for (int64_t k = job->k; k > 0; k--) {
+        vec row[VECTORS];
+        HONE_UNROLL
+        for (int j = 0; j < vectors; j++) {
+            row[j] = j < vectors - 1 ? vec_load(b + j * LANES) : vec_load_first(b + j * LANES, last);
+            if (packs) {
+                vec_store(panel + j * LANES, row[j]);
+                __builtin_prefetch(ahead + j * LANES);
+            }
+        }
+        HONE_UNROLL
+        for (int i = 0; i < rows; i++) {
+            vec x = vec_broadcast(a[i / 3][i % 3 * a_m]);
+            HONE_UNROLL
+            for (int j = 0; j < vectors; j++)
+                sum[i][j] = vec_fma(x, row[j], sum[i][j]);
+        }
+        HONE_UNROLL
+        for (int g = 0; g < GROUPS; g++)
+            a[g] += a_k;
+        b += b_k;
+        if (packs) {
+            panel += TILE_N;
+            ahead += b_k;
+        }
+    }
+
+    TILE_REAL *c = job->c;
+    const vec alpha = vec_broadcast((TILE_REAL)job->alpha), beta = vec_broadcast((TILE_REAL)job->beta);
+    const int reads = job->beta != 0;
+    HONE_UNROLL
+    for (int i = 0; i < rows; i++, c += job->c_m)
+        HONE_UNROLL
+        for (int j = 0; j < vectors; j++) {
+            vec x = alpha * sum[i][j];
+            if (j < vectors - 1) {
+                if (reads)
+                    x = vec_fma(beta, vec_load(c + j * LANES), x);
+                vec_store(c + j * LANES, x);
+            } else {
+                if (reads)
+                    x = vec_fma(beta, vec_load_first(c + j * LANES, last), x);
+                vec_store_first(c + j * LANES, last, x);
+            }
+        }
+}
+
+#define TILE_CASE(rows)                                                                                                \
+    case rows:                                                                                                         \
+        if (rows <= TILE_M) {                                                                                          \
+            const int r = rows <= TILE_M ? rows : TILE_M;                                                              \
+            if (job->panel)                                                                                            \
+                vectors == 1 ? TILE_LOOP(job, last, r, 1, 1)                                                           \
+                : vectors == 2 ? TILE_LOOP(job, last, r, VECTORS < 2 ? VECTORS : 2, 1)                                 \
+                               : TILE_LOOP(job, last, r, VECTORS, 1);                                                  \
+            else                                                                                                       \
+                vectors == 1 ? TILE_LOOP(job, last, r, 1, 0)                                                           \
+                : vectors == 2 ? TILE_LOOP(job, last, r, VECTORS < 2 ? VECTORS : 2, 0)                                 \
+                               : TILE_LOOP(job, last, r, VECTORS, 0);                                                  \
+        }                                                                                                              \
+        break;
+
+void TILE_NAME(const hone_matmul_tile_job *job)
+{
+    enum { LANES = vec_lanes(TILE_REAL), VECTORS = TILE_N / LANES };
+    const int vectors = (int)(job->n + LANES - 1) / LANES;
+    const vec_mask_of(TILE_REAL) last = vec_first(TILE_REAL, job->n - (vectors - 1) * LANES);
+    if (vectors <= 0 || vectors > VECTORS)
+        return;
+    switch (job->m) {
+        TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6) TILE_CASE(7)
+        TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12) TILE_CASE(13) TILE_CASE(14)
+    }
+}
+
+#undef TILE_CASE
+#undef TILE_NAME
+#undef TILE_LOOP
+#undef TILE_REAL
+#undef TILE_M
+#undef TILE_N

@@ -1,0 +1,40 @@
+/* The tiles for AVX2 with FMA: 16 registers of 8 floats or 4 doubles. */
+#include "kernels/common/simd_avx2.h"
+#include "kernels/common/simd_activation.h"
+#include "kernels/matmul/tile.h"
+
+/* 12 sums + 2 vectors of b + 1 of a + the mask of the last vector: all 16 registers. */
+#define TILE_NAME hone_matmul_tile_f32_avx2_6x16
+#define TILE_LOOP loop_f32_6x16
+#define TILE_REAL float
+#define TILE_M    6
+#define TILE_N    16
+#include "kernels/matmul/tile.inl"
+
+/* 12 + 2 + 1 + 1. */
+#define TILE_NAME hone_matmul_tile_f64_avx2_6x8
+#define TILE_LOOP loop_f64_6x8
+#define TILE_REAL double
+#define TILE_M    6
+#define TILE_N    8
+#include "kernels/matmul/tile.inl"
+
+#define PACK_NAME pack_f32
+#define PACK_REAL float
+#include "kernels/matmul/pack.inl"
+#define FINISH_NAME    finish_f32
+#define FINISH_GATHER  gather_f32
+#define FINISH_SCATTER scatter_f32
+#define FINISH_REAL    float
+#include "kernels/matmul/finish.inl"
+const hone_matmul_kit hone_matmul_kit_f32_avx2 = {VEC_LANES_F32, pack_f32, finish_f32};
+
+#define PACK_NAME pack_f64
+#define PACK_REAL double
+#include "kernels/matmul/pack.inl"
+#define FINISH_NAME    finish_f64
+#define FINISH_GATHER  gather_f64
+#define FINISH_SCATTER scatter_f64
+#define FINISH_REAL    double
+#include "kernels/matmul/finish.inl"
+const hone_matmul_kit hone_matmul_kit_f64_avx2 = {VEC_LANES_F64, pack_f64, finish_f64};

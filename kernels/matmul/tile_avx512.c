@@ -1,0 +1,48 @@
+/* The tiles for AVX-512: 32 registers of 16 floats or 8 doubles. */
+#include "kernels/common/simd_avx512.h"
+#include "kernels/common/simd_activation.h"
+#include "kernels/matmul/tile.h"
+
+/* 28 sums + 2 vectors of b + 1 of a = 31 of the 32 registers; 16 loads for 28 multiplies. */
+#define TILE_NAME hone_matmul_tile_f32_avx512_14x32
+#define TILE_LOOP loop_f32_14x32
+#define TILE_REAL float
+#define TILE_M    14
+#define TILE_N    32
+#include "kernels/matmul/tile.inl"
+
+/* 24 + 3 + 1: 11 loads for 24 multiplies, for rows in eights. */
+#define TILE_NAME hone_matmul_tile_f32_avx512_8x48
+#define TILE_LOOP loop_f32_8x48
+#define TILE_REAL float
+#define TILE_M    8
+#define TILE_N    48
+#include "kernels/matmul/tile.inl"
+
+/* 28 + 2 + 1. */
+#define TILE_NAME hone_matmul_tile_f64_avx512_14x16
+#define TILE_LOOP loop_f64_14x16
+#define TILE_REAL double
+#define TILE_M    14
+#define TILE_N    16
+#include "kernels/matmul/tile.inl"
+
+#define PACK_NAME pack_f32
+#define PACK_REAL float
+#include "kernels/matmul/pack.inl"
+#define FINISH_NAME    finish_f32
+#define FINISH_GATHER  gather_f32
+#define FINISH_SCATTER scatter_f32
+#define FINISH_REAL    float
+#include "kernels/matmul/finish.inl"
+const hone_matmul_kit hone_matmul_kit_f32_avx512 = {VEC_LANES_F32, pack_f32, finish_f32};
+
+#define PACK_NAME pack_f64
+#define PACK_REAL double
+#include "kernels/matmul/pack.inl"
+#define FINISH_NAME    finish_f64
+#define FINISH_GATHER  gather_f64
+#define FINISH_SCATTER scatter_f64
+#define FINISH_REAL    double
+#include "kernels/matmul/finish.inl"
+const hone_matmul_kit hone_matmul_kit_f64_avx512 = {VEC_LANES_F64, pack_f64, finish_f64};
