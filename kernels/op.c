@@ -59,7 +59,8 @@ int64_t hone_role_offset(const hone_role *role, int64_t at)
 /* The dimensions that move, widest stride first. */
 typedef struct moving {
     int     count;
-    int64_t extent[HONE_RANK_MAX], stride[HONE_RANK_MAX], reach[HONE_RANK_MAX + 1]; /* reach: of this and what follows */
+    int64_t extent[HONE_RANK_MAX], stride[HONE_RANK_MAX],
+        reach[HONE_RANK_MAX + 1]; /* reach: of this and what follows */
     int64_t looks; /* how many are left before the search gives up */
 } moving;
 
@@ -157,7 +158,8 @@ static void fill(const hone_role *role, void *at, const hone_values *values, uin
     }
 }
 
-void hone_role_fill(const hone_role *role, const hone_span *span, int64_t items, const hone_values *values, uint64_t seed)
+void hone_role_fill(const hone_role *role, const hone_span *span, int64_t items, const hone_values *values,
+                    uint64_t seed)
 {
     void *host = hone_span_host(span);
     if (!role->indirect) {

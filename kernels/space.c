@@ -11,7 +11,8 @@
 int hone_space_find(const hone_space *space, const char *name, size_t length)
 {
     for (int i = 0; space && i < space->count; i++)
-        if (strlen(space->parameters[i].name) == length && memcmp(space->parameters[i].name, name, length) == 0) return i;
+        if (strlen(space->parameters[i].name) == length && memcmp(space->parameters[i].name, name, length) == 0)
+            return i;
     return -1;
 }
 
@@ -66,7 +67,8 @@ static void values_print(const hone_parameter *parameter, char *out, size_t capa
     }
 }
 
-hone_status hone_config_parse(const hone_request *request, const hone_kernel *kernel, const char *text, hone_config *out)
+hone_status hone_config_parse(const hone_request *request, const hone_kernel *kernel, const char *text,
+                              hone_config *out)
 {
     const hone_space *space = kernel->space;
     bool              seen[HONE_PARAMETERS_MAX] = {false};
@@ -76,7 +78,8 @@ hone_status hone_config_parse(const hone_request *request, const hone_kernel *ke
         const char *equals = memchr(word.at, '=', word.length);
         size_t      length = equals ? (size_t)(equals - word.at) : word.length;
         int         said = (int)(word.length < 48 ? word.length : 48);
-        HONE_CHECK(equals, HONE_ERROR_FORMAT, "%s: '%.*s' is not of the form parameter=value", kernel->name, said, word.at);
+        HONE_CHECK(equals, HONE_ERROR_FORMAT, "%s: '%.*s' is not of the form parameter=value", kernel->name, said,
+                   word.at);
         int at = hone_space_find(space, word.at, length);
         if (at < 0) {
             char name[48];
@@ -88,7 +91,8 @@ hone_status hone_config_parse(const hone_request *request, const hone_kernel *ke
                 if (distance < least) least = distance, nearest = space->parameters[i].name;
             }
             HONE_CHECK(nearest, HONE_ERROR_FORMAT, "%s has no parameters, so none called '%s'", kernel->name, name);
-            return hone_fail(HONE_ERROR_FORMAT, "%s has no parameter '%s'; the nearest is '%s'", kernel->name, name, nearest);
+            return hone_fail(HONE_ERROR_FORMAT, "%s has no parameter '%s'; the nearest is '%s'", kernel->name, name,
+                             nearest);
         }
         const hone_parameter *parameter = &space->parameters[at];
         HONE_CHECK(!seen[at], HONE_ERROR_FORMAT, "%s: '%s' is given twice", kernel->name, parameter->name);

@@ -70,8 +70,8 @@ static inline double hone_step_growth(hone_step_kind kind, double value, double 
 
 /* What evaluating the step may add, in arithmetic of unit roundoff u, whose smallest normal number is `tiny`: each
  * operation rounds once, tanh, erf and exp are within 2 ulp (4u of their value). The sums 1 + tanh and 1 + erf cancel
- * for negative x, so that these errors, not their share of what is left, are what counts there; and where exp leaves the
- * range on either side, a sigmoid may be off by a few tiny numbers. */
+ * for negative x, so that these errors, not their share of what is left, are what counts there; and where exp leaves
+ * the range on either side, a sigmoid may be off by a few tiny numbers. */
 static inline double hone_step_error(hone_step_kind kind, double x, double value, double t, double u, double tiny)
 {
     switch (kind) {

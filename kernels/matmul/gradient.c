@@ -15,8 +15,9 @@
  * Summed dimensions must be one stride apart: where they are not, D (or a, or b) is first copied into an order in which
  * they are. Operands without elements (a and b where k = 0) have no source.
  *
- * The slope of an activation is taken at its input, so that must have been kept: by a store step right before it. A relu
- * that is the last step is told from c itself. What a store step wrote is for this pass; it has no gradient of its own. */
+ * The slope of an activation is taken at its input, so that must have been kept: by a store step right before it. A
+ * relu that is the last step is told from c itself. What a store step wrote is for this pass; it has no gradient of its
+ * own. */
 #include <string.h>
 
 #include "base/size.h"
@@ -49,8 +50,8 @@ typedef struct builder {
 
 /* --- views ------------------------------------------------------------------------------------------------------ */
 
-static view view_of(const hone_matmul_problem *p, hone_source_kind kind, int index, int64_t rows, int64_t columns, int64_t row,
-                    int64_t column, const int64_t *batch)
+static view view_of(const hone_matmul_problem *p, hone_source_kind kind, int index, int64_t rows, int64_t columns,
+                    int64_t row, int64_t column, const int64_t *batch)
 {
     view v = {.from = {0, kind, index}, .rank = p->batch_rank + 2};
     for (int i = 0; i < p->batch_rank; i++) {
@@ -103,7 +104,8 @@ static int64_t elements_of(const view *v, unsigned dimensions)
 /* --- steps of the pass ------------------------------------------------------------------------------------------ */
 
 /* The next backward problem, dense batch strides of nothing: filled in by the caller, ended by done(). */
-static hone_status begin(builder *b, int64_t m, int64_t n, int64_t k, hone_gradient_step **step, hone_matmul_problem **problem)
+static hone_status begin(builder *b, int64_t m, int64_t n, int64_t k, hone_gradient_step **step,
+                         hone_matmul_problem **problem)
 {
     HONE_CHECK(b->out->count < HONE_GRADIENT_STEPS_MAX, HONE_ERROR_UNSUPPORTED,
                "matmul: the gradient of this problem takes more than %d products", HONE_GRADIENT_STEPS_MAX);
@@ -194,7 +196,8 @@ static hone_status sum(builder *b, unsigned summed, const int64_t *stride, int g
     view                 d = b->d;
     int64_t              along;
     int                  kept[DIMENSIONS_MAX], count = 0;
-    if (elements_of(&d, summed) == 1 && d.rank <= DIMENSIONS_MAX) return elementwise(b, &d, NULL, 0, stride, gradient_of);
+    if (elements_of(&d, summed) == 1 && d.rank <= DIMENSIONS_MAX)
+        return elementwise(b, &d, NULL, 0, stride, gradient_of);
     if (!one_stride(&d, summed, &along)) {
         HONE_TRY(reordered(b, &d, summed));
         one_stride(&d, summed, &along);
@@ -219,7 +222,8 @@ static hone_status sum(builder *b, unsigned summed, const int64_t *stride, int g
 
 /* alpha * x * y^T over the last dimension of both and all of the batch that the result repeats: where `batch`, the
  * result's batch strides, are 0. x is [..] rows x k, y is [..] columns x k. */
-static hone_status product(builder *b, view x, view y, int64_t row, int64_t column, const int64_t *batch, int gradient_of)
+static hone_status product(builder *b, view x, view y, int64_t row, int64_t column, const int64_t *batch,
+                           int gradient_of)
 {
     hone_gradient_step  *step;
     hone_matmul_problem *p;
@@ -267,7 +271,8 @@ static view swapped(view v)
 static view step_view(const hone_matmul_problem *p, int index)
 {
     const hone_epilogue_step *s = &p->step[index];
-    return view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_STEP0 + index, p->m, p->n, s->row_stride, s->column_stride, s->batch_stride);
+    return view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_STEP0 + index, p->m, p->n, s->row_stride, s->column_stride,
+                   s->batch_stride);
 }
 
 static hone_status activation(builder *b, int index, hone_step_kind slope)
@@ -279,9 +284,10 @@ static hone_status activation(builder *b, int index, hone_step_kind slope)
     else if (slope == HONE_STEP_RELU_GRADIENT && index == p->step_count - 1)
         f.operand = view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_C, p->m, p->n, p->c_row, p->c_column, p->c_batch);
     else
-        return hone_fail(HONE_ERROR_UNSUPPORTED,
-                         "matmul: the gradient needs what went into step %d ('%s'); keep it by a 'store' step right before", index,
-                         hone_step_name(p->step[index].kind));
+        return hone_fail(
+            HONE_ERROR_UNSUPPORTED,
+            "matmul: the gradient needs what went into step %d ('%s'); keep it by a 'store' step right before", index,
+            hone_step_name(p->step[index].kind));
     b->factors[b->waiting++] = f;
     return HONE_OK;
 }
@@ -323,7 +329,8 @@ static hone_status back(builder *b, int index)
     case HONE_STEP_GELU_ERF_GRADIENT:
     case HONE_STEP_SILU_GRADIENT: break;
     }
-    return hone_fail(HONE_ERROR_UNSUPPORTED, "matmul: step %d ('%s') is a gradient itself; its own gradient is not defined", index,
+    return hone_fail(HONE_ERROR_UNSUPPORTED,
+                     "matmul: step %d ('%s') is a gradient itself; its own gradient is not defined", index,
                      hone_step_name(kind));
 }
 
@@ -333,7 +340,8 @@ hone_status hone_matmul_gradient(const void *problem, hone_gradient *out)
     builder                    b = {.p = p, .out = out};
     out->count = 0;
     HONE_TRY(hone_matmul_check(p));
-    HONE_CHECK(!p->pointers, HONE_ERROR_UNSUPPORTED, "matmul: no gradient of arrays of pointers is defined; use a batch");
+    HONE_CHECK(!p->pointers, HONE_ERROR_UNSUPPORTED,
+               "matmul: no gradient of arrays of pointers is defined; use a batch");
     b.d = view_of(p, HONE_FROM_GRADIENT, HONE_MATMUL_C, p->m, p->n, p->c_row, p->c_column, p->c_batch);
     for (int i = p->step_count - 1; i >= 0; i--) HONE_TRY(back(&b, i));
     HONE_TRY(settle(&b));
@@ -341,7 +349,8 @@ hone_status hone_matmul_gradient(const void *problem, hone_gradient *out)
     view at_a = view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_A, p->m, p->k, p->a_row, p->a_column, p->a_batch);
     view at_b = view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_B, p->k, p->n, p->b_row, p->b_column, p->b_batch);
     if (p->m && p->k) HONE_TRY(product(&b, b.d, at_b, p->a_row, p->a_column, p->a_batch, HONE_MATMUL_A));
-    if (p->k && p->n) HONE_TRY(product(&b, swapped(at_a), swapped(b.d), p->b_row, p->b_column, p->b_batch, HONE_MATMUL_B));
+    if (p->k && p->n)
+        HONE_TRY(product(&b, swapped(at_a), swapped(b.d), p->b_row, p->b_column, p->b_batch, HONE_MATMUL_B));
     if (p->reads_c) {
         factor beta = {.kind = HONE_STEP_SCALE, .scalar = 1 + HONE_MATMUL_BETA};
         int64_t stride[DIMENSIONS_MAX] = {0};

@@ -1,5 +1,6 @@
 /* The matmul op: what is legal, what its arguments are, what it costs, what it is tried with, and the table that tells
- * the rest of hone. The text of a problem lives in text.c, its meaning in reference.c, its backward pass in gradient.c. */
+ * the rest of hone. The text of a problem lives in text.c, its meaning in reference.c, its backward pass in gradient.c.
+ */
 #include <string.h>
 
 #include <hone/accuracy.h>
@@ -63,8 +64,10 @@ static hone_role step_role(const hone_matmul_problem *p, int index)
 int hone_matmul_roles(const void *problem, hone_role roles[HONE_ROLES_MAX])
 {
     const hone_matmul_problem *p = problem;
-    roles[HONE_MATMUL_A] = role_of(p, "a", HONE_IN, 2, (int64_t[]){p->m, p->k}, (int64_t[]){p->a_row, p->a_column}, p->a_batch);
-    roles[HONE_MATMUL_B] = role_of(p, "b", HONE_IN, 2, (int64_t[]){p->k, p->n}, (int64_t[]){p->b_row, p->b_column}, p->b_batch);
+    roles[HONE_MATMUL_A] =
+        role_of(p, "a", HONE_IN, 2, (int64_t[]){p->m, p->k}, (int64_t[]){p->a_row, p->a_column}, p->a_batch);
+    roles[HONE_MATMUL_B] =
+        role_of(p, "b", HONE_IN, 2, (int64_t[]){p->k, p->n}, (int64_t[]){p->b_row, p->b_column}, p->b_batch);
     roles[HONE_MATMUL_C] = role_of(p, "c", p->reads_c ? HONE_IN_OUT : HONE_OUT, 2, (int64_t[]){p->m, p->n},
                                    (int64_t[]){p->c_row, p->c_column}, p->c_batch);
     roles[HONE_MATMUL_A].type = (hone_dtype)p->type_a;
@@ -104,19 +107,23 @@ static hone_status check_step(const hone_matmul_problem *p, int index)
     const hone_epilogue_step *step = &p->step[index];
     const char               *name = hone_step_name(step->kind);
     hone_step_operand         form = hone_step_operand_of((hone_step_kind)step->kind);
-    HONE_CHECK(name[0] != '?', HONE_ERROR_ARGUMENT, "matmul: step %d is of kind %" PRId64 ", and there is none of that number",
-               index, step->kind);
-    HONE_CHECK(!p->pointers || form != HONE_OPERAND_MATRIX, HONE_ERROR_UNSUPPORTED,
-               "matmul: step %d is '%s', whose operand is a matrix; with arrays of pointers only biases and steps without an "
-               "operand go", index, name);
+    HONE_CHECK(name[0] != '?', HONE_ERROR_ARGUMENT,
+               "matmul: step %d is of kind %" PRId64 ", and there is none of that number", index, step->kind);
+    HONE_CHECK(
+        !p->pointers || form != HONE_OPERAND_MATRIX, HONE_ERROR_UNSUPPORTED,
+        "matmul: step %d is '%s', whose operand is a matrix; with arrays of pointers only biases and steps without an "
+        "operand go",
+        index, name);
     HONE_CHECK(form == HONE_OPERAND_MATRIX || form == HONE_OPERAND_ROWS || step->row_stride == 0, HONE_ERROR_ARGUMENT,
                "matmul: step %d ('%s') has a row stride of %" PRId64 ", but no rows", index, name, step->row_stride);
-    HONE_CHECK(form == HONE_OPERAND_MATRIX || form == HONE_OPERAND_COLUMNS || step->column_stride == 0, HONE_ERROR_ARGUMENT,
-               "matmul: step %d ('%s') has a column stride of %" PRId64 ", but no columns", index, name, step->column_stride);
+    HONE_CHECK(form == HONE_OPERAND_MATRIX || form == HONE_OPERAND_COLUMNS || step->column_stride == 0,
+               HONE_ERROR_ARGUMENT, "matmul: step %d ('%s') has a column stride of %" PRId64 ", but no columns", index,
+               name, step->column_stride);
     for (int i = 0; i < HONE_BATCH_MAX; i++)
         HONE_CHECK(step->batch_stride[i] == 0 || (form != HONE_OPERAND_NONE && i < p->batch_rank && !p->pointers),
-                   HONE_ERROR_ARGUMENT, "matmul: step %d ('%s') has a batch stride of %" PRId64 ", but nothing to go along",
-                   index, name, step->batch_stride[i]);
+                   HONE_ERROR_ARGUMENT,
+                   "matmul: step %d ('%s') has a batch stride of %" PRId64 ", but nothing to go along", index, name,
+                   step->batch_stride[i]);
     return HONE_OK;
 }
 
@@ -127,8 +134,8 @@ hone_status hone_matmul_check(const void *problem)
     HONE_CHECK(p->type_a == p->type_b && p->type_a == p->type_c, HONE_ERROR_TYPE,
                "matmul: a is %s, b is %s and c is %s; they should be one type", hone_dtype_name((hone_dtype)p->type_a),
                hone_dtype_name((hone_dtype)p->type_b), hone_dtype_name((hone_dtype)p->type_c));
-    HONE_CHECK(p->type_a == HONE_F32 || p->type_a == HONE_F64, HONE_ERROR_TYPE, "matmul: the type is %s; it should be f32 or f64",
-               hone_dtype_name((hone_dtype)p->type_a));
+    HONE_CHECK(p->type_a == HONE_F32 || p->type_a == HONE_F64, HONE_ERROR_TYPE,
+               "matmul: the type is %s; it should be f32 or f64", hone_dtype_name((hone_dtype)p->type_a));
     HONE_CHECK(p->m >= 0 && p->n >= 0 && p->k >= 0, HONE_ERROR_SHAPE,
                "matmul: the size is %" PRId64 "x%" PRId64 "x%" PRId64 "; no extent may be negative", p->m, p->n, p->k);
     HONE_CHECK(p->reads_c <= 1 && p->pointers <= 1 && p->zero == 0 && p->zero_too == 0, HONE_ERROR_ARGUMENT,
@@ -144,13 +151,15 @@ hone_status hone_matmul_check(const void *problem)
     int64_t matrices = 1;
     for (int i = 0; i < HONE_BATCH_MAX; i++) {
         bool used = i < p->batch_rank;
-        HONE_CHECK(used ? p->batch[i] >= 0 : p->batch[i] == 0, HONE_ERROR_SHAPE, "matmul: batch extent %d is %" PRId64 "%s", i,
-                   p->batch[i], used ? "; it may not be negative" : ", but the batch has fewer dimensions");
+        HONE_CHECK(used ? p->batch[i] >= 0 : p->batch[i] == 0, HONE_ERROR_SHAPE,
+                   "matmul: batch extent %d is %" PRId64 "%s", i, p->batch[i],
+                   used ? "; it may not be negative" : ", but the batch has fewer dimensions");
         HONE_CHECK(hone_extent_mul(matrices, hone_max(p->batch[i], 1), &matrices), HONE_ERROR_OVERFLOW,
                    "matmul: the batch has more matrices than 63 bits can count");
         HONE_CHECK((used && !p->pointers) || (p->a_batch[i] == 0 && p->b_batch[i] == 0 && p->c_batch[i] == 0),
-                   HONE_ERROR_ARGUMENT, "matmul: batch strides %d are %" PRId64 ", %" PRId64 ", %" PRId64 ", %s", i, p->a_batch[i],
-                   p->b_batch[i], p->c_batch[i], p->pointers ? "but pointers tell where" : "but the batch has fewer dimensions");
+                   HONE_ERROR_ARGUMENT, "matmul: batch strides %d are %" PRId64 ", %" PRId64 ", %" PRId64 ", %s", i,
+                   p->a_batch[i], p->b_batch[i], p->c_batch[i],
+                   p->pointers ? "but pointers tell where" : "but the batch has fewer dimensions");
     }
     for (int i = 0; i < p->step_count; i++) HONE_TRY(check_step(p, i));
     static const hone_epilogue_step none;
@@ -189,7 +198,8 @@ static hone_cost matmul_cost(const void *problem)
     int                        count = hone_matmul_roles(p, roles);
     cost.flops = 2 * elements * (double)p->k;
     for (int i = 0; i < p->step_count; i++)
-        if (p->step[i].kind != HONE_STEP_STORE) cost.flops += elements * (step_transcendental(p->step[i].kind) ? 20 : 1);
+        if (p->step[i].kind != HONE_STEP_STORE)
+            cost.flops += elements * (step_transcendental(p->step[i].kind) ? 20 : 1);
     for (int i = 0; i < count; i++) {
         if (roles[i].direction & HONE_IN) cost.bytes_read += bytes_of(&roles[i]);
         if (roles[i].direction & HONE_OUT) cost.bytes_written += bytes_of(&roles[i]);
@@ -217,7 +227,8 @@ static double largest_of(const hone_matmul_problem *p, double sum, double small,
     double size = factor * sum + (p->reads_c ? factor * small : 0);
     for (int i = 0; i < p->step_count; i++) {
         if (p->step[i].kind == HONE_STEP_SCALE) size *= factor;
-        if (p->step[i].kind == HONE_STEP_BIAS || p->step[i].kind == HONE_STEP_BIAS_ROWS || p->step[i].kind == HONE_STEP_RESIDUAL)
+        if (p->step[i].kind == HONE_STEP_BIAS || p->step[i].kind == HONE_STEP_BIAS_ROWS ||
+            p->step[i].kind == HONE_STEP_RESIDUAL)
             size += small;
     }
     return size;
@@ -247,7 +258,8 @@ static recipe recipe_of(const hone_matmul_problem *p, hone_data_kind kind, uint6
         r.a = swap ? signs : bits;
         r.b = swap ? bits : signs;
         r.small = (hone_values){.integers = true, .largest = 8};
-        r.exact = largest_of(p, wide * (double)hone_min(p->k, DENSE), 8, 1) <= capacity_of(p) && (one_in == 1 || !repeats);
+        r.exact =
+            largest_of(p, wide * (double)hone_min(p->k, DENSE), 8, 1) <= capacity_of(p) && (one_in == 1 || !repeats);
     } else {
         r.a = r.b = r.small = (hone_values){.largest = 1};
     }
@@ -264,7 +276,8 @@ static bool matmul_exact(const void *problem, hone_data_kind kind)
 /* A factor for alpha, beta or a scale. The real ones are eighths: exact in every type, and so are products of a few. */
 static double factor_of(const recipe *r, hone_data_kind kind, uint64_t bits)
 {
-    double size = kind == HONE_DATA_RANDOM ? (double)(3 + (bits >> 8) % 13) / 8 : 1 + (double)((bits >> 8) % (uint64_t)r->factor);
+    double size =
+        kind == HONE_DATA_RANDOM ? (double)(3 + (bits >> 8) % 13) / 8 : 1 + (double)((bits >> 8) % (uint64_t)r->factor);
     return bits & 1 ? -size : size;
 }
 
@@ -326,17 +339,50 @@ static const char *const transformer[] = {
     "f32 nt 8x50257x768",                  /* words out of states */
     NULL};
 
-static const char *const full[] = {
-    "f32 nn 64x64x64", "f32 nn 128x128x128", "f32 nn 256x256x256", "f32 nn 512x512x512", "f32 nn 1024x1024x1024",
-    "f32 nn 2048x2048x2048", "f32 nt 512x512x512", "f32 tn 512x512x512", "f32 tt 512x512x512", "f32 nn 1x4096x4096",
-    "f32 nn 8x4096x4096", "f32 nn 128x768x768 +bias", "f32 nn 128x3072x768 +bias+gelu", "f32 nn 512x768x3072 +bias+residual",
-    "f32 nn 197x768x768 +bias", "f32 nn 17x1000x2048 +bias", "f32 nn 1000x10x512 +bias", "f32 nn 31x63x127",
-    "f32 nn 4096x64x64", "f32 nn 64x4096x64", "f32 nn 5x5x100000", "f32 nn 8x8x8", "f32 nn 16x16x16", "f32 nn 24x24x24",
-    "f32 nn 32x32x32", "f32 nn 48x48x48", "f32 nn 8x8x8 batch=1024", "f32 nn 16x16x16 batch=512 pointers=1",
-    "f32 nn 64x64x64 batch=64", "f32 nn 512x512x512 lda=1024 ldb=1024 ldc=1024", "f32 nn 256x256x256 beta=1",
-    "f32 tn 768x3072x512 beta=1", "f32 nt 512x768x3072 +gelu_gradient", "f32 nt 512x512x64 batch=12",
-    "f32 nn 512x64x512 batch=12", "f64 nn 64x64x64", "f64 nn 256x256x256", "f64 nn 512x512x512", "f64 nn 1024x1024x1024",
-    "f64 nn 31x63x127", "f64 nt 256x256x256 beta=1", "f64 nn 1x2048x2048", "f64 nn 8x8x8 batch=1024", NULL};
+static const char *const full[] = {"f32 nn 64x64x64",
+                                   "f32 nn 128x128x128",
+                                   "f32 nn 256x256x256",
+                                   "f32 nn 512x512x512",
+                                   "f32 nn 1024x1024x1024",
+                                   "f32 nn 2048x2048x2048",
+                                   "f32 nt 512x512x512",
+                                   "f32 tn 512x512x512",
+                                   "f32 tt 512x512x512",
+                                   "f32 nn 1x4096x4096",
+                                   "f32 nn 8x4096x4096",
+                                   "f32 nn 128x768x768 +bias",
+                                   "f32 nn 128x3072x768 +bias+gelu",
+                                   "f32 nn 512x768x3072 +bias+residual",
+                                   "f32 nn 197x768x768 +bias",
+                                   "f32 nn 17x1000x2048 +bias",
+                                   "f32 nn 1000x10x512 +bias",
+                                   "f32 nn 31x63x127",
+                                   "f32 nn 4096x64x64",
+                                   "f32 nn 64x4096x64",
+                                   "f32 nn 5x5x100000",
+                                   "f32 nn 8x8x8",
+                                   "f32 nn 16x16x16",
+                                   "f32 nn 24x24x24",
+                                   "f32 nn 32x32x32",
+                                   "f32 nn 48x48x48",
+                                   "f32 nn 8x8x8 batch=1024",
+                                   "f32 nn 16x16x16 batch=512 pointers=1",
+                                   "f32 nn 64x64x64 batch=64",
+                                   "f32 nn 512x512x512 lda=1024 ldb=1024 ldc=1024",
+                                   "f32 nn 256x256x256 beta=1",
+                                   "f32 tn 768x3072x512 beta=1",
+                                   "f32 nt 512x768x3072 +gelu_gradient",
+                                   "f32 nt 512x512x64 batch=12",
+                                   "f32 nn 512x64x512 batch=12",
+                                   "f64 nn 64x64x64",
+                                   "f64 nn 256x256x256",
+                                   "f64 nn 512x512x512",
+                                   "f64 nn 1024x1024x1024",
+                                   "f64 nn 31x63x127",
+                                   "f64 nt 256x256x256 beta=1",
+                                   "f64 nn 1x2048x2048",
+                                   "f64 nn 8x8x8 batch=1024",
+                                   NULL};
 
 static const char *const *matmul_suite(const char *name)
 {

@@ -22,7 +22,8 @@ static int64_t between(hone_random *r, int64_t least, int64_t most)
 static int64_t extent(hone_random *r, int64_t most)
 {
     static const int16_t steps[] = {2, 4, 6, 8, 12, 14, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384};
-    static const int16_t primes[] = {2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 61, 67, 97, 127, 131, 257, 509};
+    static const int16_t primes[] = {2,  3,  5,  7,  11, 13, 17, 19,  23,  29,  31,
+                                     37, 41, 43, 47, 61, 67, 97, 127, 131, 257, 509};
     int64_t              value;
     switch (hone_random_below(r, 16)) {
     case 0: value = chance(r, 25) ? 0 : 1; break;
@@ -34,7 +35,9 @@ static int64_t extent(hone_random *r, int64_t most)
     case 6:
     case 7:
     case 8:
-    case 9: value = steps[hone_random_below(r, sizeof steps / sizeof *steps)] * between(r, 1, 3) + between(r, -1, 1); break;
+    case 9:
+        value = steps[hone_random_below(r, sizeof steps / sizeof *steps)] * between(r, 1, 3) + between(r, -1, 1);
+        break;
     default: value = between(r, 1, most); break;
     }
     return value <= most ? value : between(r, 1, most);
@@ -59,7 +62,8 @@ static void sizes(hone_random *r, double flops, hone_matmul_problem *p)
     if (chance(r, 8)) *extents[hone_random_below(r, 3)] = 1;
     if (chance(r, 30)) {
         p->batch_rank = (uint8_t)between(r, 1, chance(r, 60) ? 1 : HONE_BATCH_MAX);
-        for (int i = 0; i < p->batch_rank; i++) p->batch[i] = chance(r, 3) ? 0 : between(r, 1, p->batch_rank == 1 ? 7 : 3);
+        for (int i = 0; i < p->batch_rank; i++)
+            p->batch[i] = chance(r, 3) ? 0 : between(r, 1, p->batch_rank == 1 ? 7 : 3);
     }
     if (chance(r, 8)) {
         p->pointers = 1;

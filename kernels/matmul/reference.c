@@ -1,14 +1,14 @@
 /* What a matmul is: plain loops on any strides, never made fast.
  *
- * As the judge's truth: an element's sum in double, where the type is f32, and in double-double, where it is f64; beside
- * it what a plain loop in the type itself gives, and how far such arithmetic may go. With u the unit roundoff of the type
- * and S the sum of |a||b| over k,
+ * As the judge's truth: an element's sum in double, where the type is f32, and in double-double, where it is f64;
+ * beside it what a plain loop in the type itself gives, and how far such arithmetic may go. With u the unit roundoff of
+ * the type and S the sum of |a||b| over k,
  *
  *     bound    8 sqrt(k) u |alpha| S, the probabilistic forward bound (Higham and Mary 2018); c is one term more, and
  *              where all k products are one and the same, so that their roundings are too, k stands for 8 sqrt(k)
- *     likely   6 u |alpha| sqrt((p + q) / 3), p the sum of the products' squares, q that of the partial sums', or of what
- *              other orders may be expected to have: a rounding errs by up to u of what is rounded, evenly, and so by
- *              u/sqrt(3) of it in the root mean square
+ *     likely   6 u |alpha| sqrt((p + q) / 3), p the sum of the products' squares, q that of the partial sums', or of
+ * what other orders may be expected to have: a rounding errs by up to u of what is rounded, evenly, and so by u/sqrt(3)
+ * of it in the root mean square
  *
  * and in both the roundings of alpha's and beta's products and of each step (common/step.h), carried through the steps.
  *
@@ -40,7 +40,9 @@ static void *moved(void *at, const hone_matmul_problem *p, int64_t offset)
 
 static place place_of(const hone_matmul_problem *p, const hone_arguments *arguments, int64_t matrix)
 {
-    place at = {.p = p, .alpha = arguments->scalars[HONE_MATMUL_ALPHA].value, .beta = arguments->scalars[HONE_MATMUL_BETA].value};
+    place at = {.p = p,
+                .alpha = arguments->scalars[HONE_MATMUL_ALPHA].value,
+                .beta = arguments->scalars[HONE_MATMUL_BETA].value};
     void *abc[3];
     for (int i = 0; i < 3; i++) abc[i] = hone_span_host(&arguments->at[i]);
     if (p->pointers) {
@@ -55,7 +57,8 @@ static place place_of(const hone_matmul_problem *p, const hone_arguments *argume
         at.value[i] = arguments->scalars[HONE_MATMUL_VALUE0 + i].value;
         if (hone_step_operand_of((hone_step_kind)p->step[i].kind) == HONE_OPERAND_NONE) continue;
         at.step[i] = hone_span_host(&arguments->at[HONE_MATMUL_STEP0 + i]);
-        if (!p->pointers) at.step[i] = moved(at.step[i], p, hone_matmul_batch_offset(p, p->step[i].batch_stride, matrix));
+        if (!p->pointers)
+            at.step[i] = moved(at.step[i], p, hone_matmul_batch_offset(p, p->step[i].batch_stride, matrix));
     }
     return at;
 }
@@ -197,7 +200,8 @@ static void walk_steps(walk *w, const place *at, int64_t i, int64_t j, int from,
     }
 }
 
-hone_status hone_matmul_truth(const void *problem, const hone_arguments *before, const hone_sample *sample, hone_truth *truth)
+hone_status hone_matmul_truth(const void *problem, const hone_arguments *before, const hone_sample *sample,
+                              hone_truth *truth)
 {
     const hone_matmul_problem *p = problem;
     int                        steps = p->step_count;
@@ -287,8 +291,8 @@ static double reference_estimate(const hone_request *request, const hone_config 
     return 1e-8 + 2e-9 * hone_matmul_op.cost(request->problem).flops; /* plain loops: some cycles an addition */
 }
 
-static hone_status reference_prepare(const hone_request *request, const hone_config *config, const hone_details *details,
-                                     void **ready, hone_needs *needs)
+static hone_status reference_prepare(const hone_request *request, const hone_config *config,
+                                     const hone_details *details, void **ready, hone_needs *needs)
 {
     (void)config, (void)details;
     hone_matmul_problem *p = hone_alloc(1, sizeof *p);
@@ -299,7 +303,8 @@ static hone_status reference_prepare(const hone_request *request, const hone_con
     return HONE_OK;
 }
 
-static hone_status reference_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments, hone_span scratch)
+static hone_status reference_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments,
+                                    hone_span scratch)
 {
     const hone_matmul_problem *p = ready;
     (void)stream, (void)scratch;

@@ -100,10 +100,8 @@ static bool column_major(const operand *o)
 static bool usual_batch(const hone_matmul_problem *p, const operand *o, int64_t stride[HONE_BATCH_MAX])
 {
     int64_t places;
-    if (p->pointers) {
-        memset(stride, 0, HONE_BATCH_MAX * sizeof *stride);
-        return true;
-    }
+    memset(stride, 0, HONE_BATCH_MAX * sizeof *stride);
+    if (p->batch_rank == 0 || p->pointers) return true;
     return hone_matmul_matrix_places(o->rows, o->columns, *o->row, *o->column, &places) &&
            hone_matmul_dense_batch(p, places, stride);
 }
@@ -120,8 +118,9 @@ static bool usual_step(const hone_matmul_problem *p, hone_epilogue_step *step)
     }
     step->row_stride = p->n;
     step->column_stride = 1;
-    if (p->pointers) return true;
-    return hone_matmul_matrix_places(p->m, p->n, p->n, 1, &places) && hone_matmul_dense_batch(p, places, step->batch_stride);
+    if (p->batch_rank == 0 || p->pointers) return true;
+    return hone_matmul_matrix_places(p->m, p->n, p->n, 1, &places) &&
+           hone_matmul_dense_batch(p, places, step->batch_stride);
 }
 
 /* --- print ----------------------------------------------------------------------------------------------------- */
@@ -228,7 +227,8 @@ static hone_status steps_parse(hone_word word, hone_matmul_problem *p)
     };
     enum { COUNT = sizeof names / sizeof *names };
     hone_word rest = {word.at + 1, word.length - 1}, piece;
-    HONE_CHECK(p->step_count == 0, HONE_ERROR_FORMAT, "matmul: '%.*s': steps are told once, as +first+second", SAID(word));
+    HONE_CHECK(p->step_count == 0, HONE_ERROR_FORMAT, "matmul: '%.*s': steps are told once, as +first+second",
+               SAID(word));
     while (piece_next(&rest, &piece)) {
         int at = 0;
         while (at < COUNT && !hone_word_is(piece, names[at])) at++;
@@ -275,8 +275,8 @@ static hone_status key_parse(hone_word word, said *s)
     int64_t list[HONE_BATCH_MAX] = {0};
     s->count[key] = hone_word_list(value, 'x', list, HONE_BATCH_MAX);
     HONE_CHECK(s->count[key], HONE_ERROR_FORMAT,
-               "matmul: '%.*s': 1 to %d whole numbers of 64 bits with 'x' between them should stand behind '='", SAID(word),
-               HONE_BATCH_MAX);
+               "matmul: '%.*s': 1 to %d whole numbers of 64 bits with 'x' between them should stand behind '='",
+               SAID(word), HONE_BATCH_MAX);
     memcpy(s->value[key], list, sizeof list);
     return HONE_OK;
 }
@@ -294,16 +294,16 @@ static hone_status operand_parse(const said *s, int index, char letter, hone_mat
     operand o = operand_at(p, index);
     int     ld = KEY_LD + index, whole = KEY_S + index, batch = KEY_BS + index;
     int64_t least = letter == 't' ? o.rows : o.columns, *lead = letter == 't' ? o.column : o.row;
-    HONE_CHECK(!s->count[ld] || !s->count[whole], HONE_ERROR_FORMAT, "matmul: '%s' and '%s' both tell one thing", keys[ld],
-               keys[whole]);
+    HONE_CHECK(!s->count[ld] || !s->count[whole], HONE_ERROR_FORMAT, "matmul: '%s' and '%s' both tell one thing",
+               keys[ld], keys[whole]);
     HONE_TRY(counted(s, ld, 1));
     HONE_TRY(counted(s, whole, 2));
     HONE_TRY(counted(s, batch, p->batch_rank));
     *(letter == 't' ? o.row : o.column) = 1;
     *lead = s->count[ld] ? s->value[ld][0] : least;
     HONE_CHECK(*lead >= least, HONE_ERROR_FORMAT,
-               "matmul: %s=%" PRId64 " is less than the %" PRId64 " elements of a %s; other strides are told by '%s'", keys[ld],
-               *lead, least, letter == 't' ? "column" : "row", keys[whole]);
+               "matmul: %s=%" PRId64 " is less than the %" PRId64 " elements of a %s; other strides are told by '%s'",
+               keys[ld], *lead, least, letter == 't' ? "column" : "row", keys[whole]);
     if (s->count[whole]) *o.row = s->value[whole][0], *o.column = s->value[whole][1];
     if (s->count[batch])
         memcpy(o.batch, s->value[batch], sizeof s->value[batch]);
@@ -317,7 +317,8 @@ static hone_status step_parse(const said *s, int index, hone_matmul_problem *p)
 {
     hone_epilogue_step *step = &p->step[index];
     int                 whole = KEY_STEP_S + index, batch = KEY_STEP_BS + index;
-    hone_step_operand   form = index < p->step_count ? hone_step_operand_of((hone_step_kind)step->kind) : HONE_OPERAND_NONE;
+    hone_step_operand form =
+        index < p->step_count ? hone_step_operand_of((hone_step_kind)step->kind) : HONE_OPERAND_NONE;
     if (form == HONE_OPERAND_NONE) {
         HONE_CHECK(!s->count[whole] && !s->count[batch], HONE_ERROR_FORMAT,
                    "matmul: '%s' is given, but step %d has no operand", keys[s->count[whole] ? whole : batch], index);
@@ -339,7 +340,8 @@ static hone_status flag_parse(const said *s, int key, uint8_t *out)
 {
     HONE_TRY(counted(s, key, 1));
     HONE_CHECK(s->value[key][0] == 0 || s->value[key][0] == 1, HONE_ERROR_FORMAT,
-               "matmul: %s=%" PRId64 " should be 0 or 1: values themselves are told when it runs", keys[key], s->value[key][0]);
+               "matmul: %s=%" PRId64 " should be 0 or 1: values themselves are told when it runs", keys[key],
+               s->value[key][0]);
     *out = (uint8_t)s->value[key][0];
     return HONE_OK;
 }
@@ -364,23 +366,26 @@ hone_status hone_matmul_parse(const char *text, void *problem)
     said                 s = {{0}, {{0}}};
     int64_t              sizes[3];
     memset(p, 0, sizeof *p);
-    HONE_CHECK(hone_word_next(&text, &type), HONE_ERROR_FORMAT, "matmul: nothing is asked; write e.g. 'f32 nn 128x768x768'");
+    HONE_CHECK(hone_word_next(&text, &type), HONE_ERROR_FORMAT,
+               "matmul: nothing is asked; write e.g. 'f32 nn 128x768x768'");
     HONE_TRY(type_parse(type, &p->type_a));
     p->type_b = p->type_c = p->type_a;
-    HONE_CHECK(hone_word_next(&text, &layout), HONE_ERROR_FORMAT, "matmul: the layouts of a and b are missing: nn, nt, tn or tt");
+    HONE_CHECK(hone_word_next(&text, &layout), HONE_ERROR_FORMAT,
+               "matmul: the layouts of a and b are missing: nn, nt, tn or tt");
     HONE_CHECK(layout.length == 2 && strchr("nt", layout.at[0]) && strchr("nt", layout.at[1]), HONE_ERROR_FORMAT,
                "matmul: the layouts '%.*s' should be nn, nt, tn or tt", SAID(layout));
     HONE_CHECK(hone_word_next(&text, &size), HONE_ERROR_FORMAT, "matmul: the size is missing: MxNxK");
-    HONE_CHECK(hone_word_numbers(size, 'x', sizes, 3) && sizes[0] >= 0 && sizes[1] >= 0 && sizes[2] >= 0, HONE_ERROR_FORMAT,
-               "matmul: the size '%.*s' should be MxNxK, three whole numbers from 0 on that fit in 63 bits", SAID(size));
+    HONE_CHECK(
+        hone_word_numbers(size, 'x', sizes, 3) && sizes[0] >= 0 && sizes[1] >= 0 && sizes[2] >= 0, HONE_ERROR_FORMAT,
+        "matmul: the size '%.*s' should be MxNxK, three whole numbers from 0 on that fit in 63 bits", SAID(size));
     p->m = sizes[0], p->n = sizes[1], p->k = sizes[2];
     while (hone_word_next(&text, &word)) HONE_TRY(*word.at == '+' ? steps_parse(word, p) : key_parse(word, &s));
 
     p->batch_rank = (uint8_t)s.count[KEY_BATCH];
     memcpy(p->batch, s.value[KEY_BATCH], sizeof p->batch);
     for (int i = 0; i < p->batch_rank; i++)
-        HONE_CHECK(p->batch[i] >= 0, HONE_ERROR_FORMAT, "matmul: batch extent %d is %" PRId64 ", it should be 0 or more", i,
-                   p->batch[i]);
+        HONE_CHECK(p->batch[i] >= 0, HONE_ERROR_FORMAT,
+                   "matmul: batch extent %d is %" PRId64 ", it should be 0 or more", i, p->batch[i]);
     HONE_TRY(flag_parse(&s, KEY_BETA, &p->reads_c));
     HONE_TRY(flag_parse(&s, KEY_POINTERS, &p->pointers));
     p->accuracy = (uint32_t)s.value[KEY_ACCURACY][0];

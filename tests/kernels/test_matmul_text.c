@@ -97,10 +97,16 @@ static void words_mean_what_they_say(void **state)
 
 static void texts_are_short(void **state)
 {
-    static const char *const texts[] = {
-        "f32 nn 128x3072x768 +bias+gelu ldb=4096", "f64 tt 5x6x7",    "f32 nn 0x0x0",  "f32 nt 1x1x1",
-        "f32 nn 8x8x8 batch=4 bsb=0",              "f32 nn 4x4x4 batch=9 pointers=1", "f32 nn 3x3x3 accuracy=tf32+winograd",
-        "f32 nn 12x34x0 +residual+gelu_gradient",  "f32 nn 7x1x9 sb=0x0", "f32 nn 4x5x6 +store+relu batch=2x3 beta=1"};
+    static const char *const texts[] = {"f32 nn 128x3072x768 +bias+gelu ldb=4096",
+                                        "f64 tt 5x6x7",
+                                        "f32 nn 0x0x0",
+                                        "f32 nt 1x1x1",
+                                        "f32 nn 8x8x8 batch=4 bsb=0",
+                                        "f32 nn 4x4x4 batch=9 pointers=1",
+                                        "f32 nn 3x3x3 accuracy=tf32+winograd",
+                                        "f32 nn 12x34x0 +residual+gelu_gradient",
+                                        "f32 nn 7x1x9 sb=0x0",
+                                        "f32 nn 4x5x6 +store+relu batch=2x3 beta=1"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         hone_matmul_problem p;
@@ -143,7 +149,7 @@ static const struct {
     {"f32 nn -1x4x4", HONE_ERROR_FORMAT, "-1x4x4"},
     {"f32 nn 4x4x99999999999999999999", HONE_ERROR_FORMAT, "63 bits"},
     {"f32 nn 4 x4x4", HONE_ERROR_FORMAT, "'4'"},
-    {"f32 nn 4x4x4 lbd=4", HONE_ERROR_FORMAT, "'ldb'"},
+    {"f32 nn 4x4x4 lbb=4", HONE_ERROR_FORMAT, "'ldb'"},
     {"f32 nn 4x4x4 bacth=4", HONE_ERROR_FORMAT, "'batch'"},
     {"f32 nn 4x4x4 accurcy=tf32", HONE_ERROR_FORMAT, "'accuracy'"},
     {"f32 nn 4x4x4 accuracy=tf33", HONE_ERROR_FORMAT, "'tf32'"},
@@ -187,6 +193,7 @@ static const struct {
     {"f32 nn 4x4x4 lda=4611686018427387904", HONE_ERROR_OVERFLOW, "a of a"},
     {"f32 nn 4x4x4 batch=4294967296x4294967296 bsa=0x0 bsb=0x0 bsc=0x0", HONE_ERROR_OVERFLOW, "matrices"},
     {"f32 nn 4x4x4 batch=4611686018427387904", HONE_ERROR_OVERFLOW, "63 bits"},
+    {"f32 nn 4x4x4 batch=2 lda=4611686018427387903", HONE_ERROR_OVERFLOW, "batch strides of a"},
     {"f32 nn 4x4x4 batch=4x4611686018427387904", HONE_ERROR_OVERFLOW, "63 bits"},
     {"f64 nn 2x2x2 sa=-1152921504606846976x1", HONE_ERROR_OVERFLOW, "a of a"},
 };
@@ -207,7 +214,7 @@ static void mistakes_are_named(void **state)
 static void interleaved_outputs_are_legal(void **state)
 {
     static const char *const texts[] = {"f32 nn 3x2x4 sc=2x3", "f32 nn 4x4x4 batch=3 sc=12x1 bsc=4",
-                                        "f32 nn 4x4x4 sc=-4x-1", "f32 nn 2x2x2 batch=2x2 sc=6x4 bsc=15x10"};
+                                        "f32 nn 4x4x4 sc=-4x-1", "f32 nn 2x2x2 batch=2x2 sc=3x5 bsc=20x9"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         hone_matmul_problem p;
