@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/overlap.h"
 #include "base/random.h"
 #include "base/size.h"
 
@@ -54,70 +55,10 @@ int64_t hone_role_offset(const hone_role *role, int64_t at)
     return offset;
 }
 
-/* --- overlap --------------------------------------------------------------------------------------------------- */
-
-/* The dimensions that move, widest stride first. */
-typedef struct moving {
-    int     count;
-    int64_t extent[HONE_RANK_MAX], stride[HONE_RANK_MAX],
-        reach[HONE_RANK_MAX + 1]; /* reach: of this and what follows */
-    int64_t looks; /* how many are left before the search gives up */
-} moving;
-
-/* Can the dimensions from `d` on make up `rest`, each index difference within its extent? `used`: one is not 0 yet. */
-static bool makes(moving *m, int d, int64_t rest, bool used)
-{
-    int64_t size = rest < 0 ? -rest : rest;
-    if (d == m->count) return used && rest == 0;
-    if (size > m->reach[d] || m->looks-- <= 0) return false;
-    /* rest = step * stride + remainder, and the remainder must be within reach of the narrower ones */
-    int64_t stride = m->stride[d], slack = m->reach[d + 1];
-    int64_t first = hone_max(-(m->extent[d] - 1), -((slack - rest) / stride + 1));
-    int64_t last = hone_min(m->extent[d] - 1, (slack + rest) / stride + 1);
-    for (int64_t step = first; step <= last && m->looks > 0; step++)
-        if (makes(m, d + 1, rest - step * stride, used || step != 0)) return true;
-    return false;
-}
-
-/* Do two dimensions alone meet? Exactly: i * a == j * b has its least solution at b / gcd, a / gcd. */
-static bool pair_meets(int64_t a, int64_t extent_a, int64_t b, int64_t extent_b)
-{
-    int64_t g = a, rest = b;
-    while (rest) {
-        int64_t next = g % rest;
-        g = rest;
-        rest = next;
-    }
-    return b / g < extent_a && a / g < extent_b;
-}
-
 bool hone_role_overlaps_itself(const hone_role *role)
 {
-    moving m = {.looks = 20000};
-    for (int d = 0; d < role->rank; d++) {
-        if (role->shape[d] == 0) return false;
-        if (role->shape[d] == 1) continue;
-        if (role->stride[d] == 0) return true;
-        int64_t stride = role->stride[d] < 0 ? -role->stride[d] : role->stride[d];
-        int     at = m.count++;
-        for (; at > 0 && m.stride[at - 1] < stride; at--) {
-            m.stride[at] = m.stride[at - 1];
-            m.extent[at] = m.extent[at - 1];
-        }
-        m.stride[at] = stride;
-        m.extent[at] = role->shape[d];
-    }
-    bool nested = true; /* each stride steps over all that the narrower ones reach */
-    for (int d = m.count - 1; d >= 0; d--) {
-        if (m.stride[d] <= m.reach[d + 1]) nested = false;
-        m.reach[d] = m.reach[d + 1] + (m.extent[d] - 1) * m.stride[d];
-    }
-    if (nested) return false;
-    if (hone_role_count(role) > m.reach[0] + 1) return true; /* more elements than places */
-    for (int i = 0; i < m.count; i++)
-        for (int j = i + 1; j < m.count; j++)
-            if (pair_meets(m.stride[i], m.extent[i], m.stride[j], m.extent[j])) return true;
-    return m.count > 2 && makes(&m, 0, 0, false);
+    hone_strided view = {NULL, hone_dtype_bits(role->type) / 8, role->rank, role->shape, role->stride};
+    return hone_overlap_within(&view) == HONE_OVERLAPS;
 }
 
 /* --- data ------------------------------------------------------------------------------------------------------ */
