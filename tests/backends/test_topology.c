@@ -113,6 +113,7 @@ static void put_server(void)
     for (int cpu = 0; cpu < 16; cpu++) {
         snprintf(text, sizeof text, "%d,%d\n", cpu % 8, cpu % 8 + 8);
         putf(sys, text, "devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+        if (cpu != 0 && cpu != 5 && cpu != 8) continue; /* caches are asked of one CPU: of these below */
         put_cache(cpu, 0, 1, "Data\n", "48K\n", text);
         put_cache(cpu, 1, 1, "Instruction\n", "32K\n", text);
         put_cache(cpu, 2, 2, "Unified\n", "2048K\n", text);
@@ -249,9 +250,9 @@ static void nonsense_is_survived(void **state)
     for (size_t n = 0; n < sizeof names / sizeof *names; n++)
         for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
             put(sys, names[n], nonsense[i]);
-            hone_cpu_layout layout = machine("0-15");
-            assert_in_range(layout.cores, 1, 16);
-            assert_in_range(layout.threads, 1, 16);
+            hone_cpu_layout layout = machine("0-3");
+            assert_in_range(layout.cores, 1, 4);
+            assert_in_range(layout.threads, 1, 4);
         }
     for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
         hone_cpu_mask   mask = cpus("0");
