@@ -331,7 +331,8 @@ hone_status hone_ceilings_measure(const hone_cpu_facts *cpu, const hone_ceilings
     HONE_CHECK(o->threads >= 1 && o->threads <= THREADS_MAX, HONE_ERROR_ARGUMENT,
                "ceilings: %d threads, must be 1 to %d", o->threads, THREADS_MAX);
     HONE_CHECK(o->budget_s >= 0 && o->sample_s >= 0 && o->sample_s <= 1, HONE_ERROR_ARGUMENT,
-               "ceilings: a budget of %g s, samples of %g s (0 to 1); neither may be negative", o->budget_s, o->sample_s);
+               "ceilings: a budget of %g s, samples of %g s (0 to 1); neither may be negative", o->budget_s,
+               o->sample_s);
     double  sample_s = o->sample_s > 0 ? o->sample_s : 5e-4;
     int64_t deadline = hone_now_ns() + (int64_t)((o->budget_s > 0 ? o->budget_s : 2.0) * 1e9);
     HONE_TRY(measure_launch(o, &out->launch_seconds));
