@@ -135,7 +135,7 @@ typedef struct hone_selftest_options {
     void *self;
 } hone_selftest_options;
 
-/* 1,000 duels of 20 to 160 rounds of 0.1 ms each, 3 %, no load. */
+/* 1,000 duels of 20 to 160 rounds of 0.1 ms each and of a second at most, 3 %, no load. */
 hone_selftest_options hone_selftest_defaults(void);
 
 typedef struct hone_selftest_report {

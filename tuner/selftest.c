@@ -120,6 +120,7 @@ hone_selftest_options hone_selftest_defaults(void)
     hone_selftest_options o = {.measure = hone_measure_defaults(), .duels = 1000, .slowdown = 0.03};
     o.measure.sample_s = 1e-4;
     o.measure.rounds_max = 160;
+    o.measure.budget_s = 1;
     return o;
 }
 
