@@ -1,0 +1,209 @@
+/* cpu.direct: the matmul kernel for small problems, and for batches of them. Nothing is copied: tiles read a wherever
+ * it lies, and b in place, where the columns of b (or, exchanged, the rows of a) are contiguous.
+ *
+ * All of k is done at once, so that a call is little more than its tiles. The columns of one tile of one matrix are a
+ * unit of work; threads claim runs of units. */
+#include "backends/cpu/cpu.h"
+#include "base/alloc.h"
+#include "base/size.h"
+#include "base/status.h"
+#include "kernels/matmul/frame.h"
+
+enum { TILE, PARAMETER_COUNT };
+
+static const hone_parameter parameters[PARAMETER_COUNT] = {[TILE] = HONE_MATMUL_TILE_PARAMETER};
+
+static const char *space_refuses(const hone_request *request, const hone_config *config)
+{
+    const hone_matmul_problem *problem = request->problem;
+    return hone_matmul_tile_named(request->device, problem->type_c, config->value[TILE]) ? NULL
+                                                                                         : HONE_MATMUL_TILE_REFUSED;
+}
+
+static const hone_space space = {PARAMETER_COUNT, parameters, space_refuses};
+
+typedef struct direct_plan {
+    hone_matmul_frame       frame;
+    const hone_matmul_tile *tile;
+    int                     threads;
+    int64_t                 strips, panels;
+    double                  unit_flops;
+} direct_plan;
+
+static void plan_make(const hone_request *request, const hone_config *config, direct_plan *out)
+{
+    hone_matmul_frame *f = &out->frame;
+    hone_matmul_frame_make(request->problem, f);
+    if (f->b_n != 1 && f->a_m == 1) hone_matmul_frame_swap(f);
+    out->tile = hone_matmul_tile_named(request->device, f->type, config->value[TILE]);
+    out->threads = request->threads;
+    out->strips = hone_divide_up(f->m, out->tile->m);
+    out->panels = hone_divide_up(f->n, out->tile->n);
+    out->unit_flops = 2.0 * (double)f->m * (double)hone_min(f->n, out->tile->n) * (double)f->k;
+}
+
+static const char *direct_refuses(const hone_request *request)
+{
+    const hone_matmul_problem *p = request->problem;
+    if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
+    if (!hone_matmul_tile_for(request->device, p->type_c)) return "no tile for this type";
+    direct_plan plan;
+    plan_make(request, &(hone_config){{0}}, &plan);
+    if (plan.frame.b_n != 1) return "neither the columns of b nor the rows of a are contiguous";
+    return NULL;
+}
+
+/* Multiplications at the rate of full vectors, b read again by each strip from the cache that holds a panel, or where
+ * the lines of a panel lie pages apart, at the pace of address translation. */
+static double direct_estimate(const hone_request *request, const hone_config *config)
+{
+    const hone_be_device *device = request->device;
+    direct_plan plan;
+    plan_make(request, config, &plan);
+    const hone_matmul_frame *f = &plan.frame;
+    const hone_matmul_tile *tile = plan.tile;
+    if (!f->m || !f->n || !f->items) return 0;
+
+    const double k = (double)f->k, m = (double)f->m, n = (double)f->n, strips = (double)plan.strips;
+    const double panels = (double)plan.panels, items = (double)f->items;
+    const double vectors = (double)hone_divide_up(f->n, tile->kit->lanes),
+                 vectors_a_tile = vectors < tile->n / tile->kit->lanes ? vectors : tile->n / tile->kit->lanes;
+    const double idle = 8 / (m / strips * vectors_a_tile);
+    const double line = (double)hone_max(f->b_k, -f->b_k) * f->bytes;
+    const double panel = k * (line < 64 ? line : tile->n * f->bytes < 64 ? 64 : tile->n * f->bytes);
+    const double all = f->bytes * (m * k + k * n + m * n);
+
+    double seconds = 2 * m * vectors * tile->kit->lanes * k / hone_matmul_peak(device, tile) * (idle > 1 ? idle : 1);
+    if (line >= 1024 && k > 64) seconds *= 1.15;
+    seconds += strips * panels * 8e-9;
+    seconds += hone_matmul_read_seconds(device, panels * panel, all);
+    seconds += (strips - 1) * hone_matmul_read_seconds(device, panels * panel, 2 * panel) * 0.5;
+    seconds +=
+        panels *
+        hone_matmul_read_seconds(device, f->bytes * m * k, all < 2 * f->bytes * m * k ? all : 2 * f->bytes * m * k) *
+        0.3;
+    if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, f->bytes * m * n, 0) * 4;
+
+    const double units = items * panels, threads = units < plan.threads ? units : plan.threads;
+    const double fork = threads > 1 ? (device->ceilings_known && device->ceilings.fork_seconds > 0
+                                           ? device->ceilings.fork_seconds : 5e-6) : 0;
+    const double one = items * seconds, many = one / threads + fork;
+    return 15e-9 + (many < one ? many : one);
+}
+
+/* Each tile that fits, in the order of their estimates. */
+static int direct_suggest(const hone_request *request, hone_config *configs, int cap)
+{
+    double seconds[HONE_MATMUL_TILE_CHOICES];
+    int count = 0;
+    for (int tile = 1; tile < HONE_MATMUL_TILE_CHOICES; tile++) {
+        const hone_config config = {{tile}};
+        if (space_refuses(request, &config)) continue;
+        hone_matmul_config_rank(configs, seconds, &count, cap, &config, direct_estimate(request, &config));
+    }
+    return count;
+}
+
+static hone_status direct_prepare(const hone_request *request, const hone_config *config, const hone_details *details,
+                                  void **ready, hone_needs *needs)
+{
+    (void)details;
+    direct_plan *plan = hone_alloc(1, sizeof *plan);
+    if (!plan) return HONE_ERROR_MEMORY;
+    plan_make(request, config, plan);
+    needs->scratch_bytes = 0;
+    *ready = plan;
+    return HONE_OK;
+}
+
+typedef struct direct_work {
+    const direct_plan    *plan;
+    const hone_arguments *arguments;
+    double                alpha, beta;
+    int64_t               units;
+    int                   chunks;
+} direct_work;
+
+static void worker(void *argument, int chunk)
+{
+    const direct_work *work = argument;
+    const direct_plan *plan = work->plan;
+    const hone_matmul_frame *f = &plan->frame;
+    const hone_matmul_tile *tile = plan->tile;
+    const bool by_room = f->step_count || f->c_n != 1;
+    char room[HONE_MATMUL_TILE_BYTES_MAX] __attribute__((aligned(64)));
+    const int64_t end = work->units * (chunk + 1) / work->chunks;
+    int64_t unit = work->units * chunk / work->chunks, panel = unit % plan->panels;
+    hone_matmul_tile_job job = {.k = f->k, .a_m = f->a_m, .a_k = f->a_k, .b_k = f->b_k, .alpha = work->alpha};
+
+    job.c = room;
+    job.c_m = by_room ? tile->n : f->c_m;
+    job.beta = by_room ? 0 : work->beta;
+    for (int64_t item_at = unit / plan->panels; unit < end; item_at++) {
+        hone_matmul_item item;
+        hone_matmul_item_at(f, work->arguments, item_at, &item);
+        for (; panel < plan->panels && unit < end; panel++, unit++) {
+            const int64_t column = panel * tile->n;
+            job.n = hone_min(f->n - column, tile->n);
+            job.b = item.b + column * f->bytes;
+            for (int64_t strip = 0, row = 0; strip < plan->strips; strip++, row += job.m) {
+                char *c = item.c + (row * f->c_m + column * f->c_n) * f->bytes;
+                job.m = (strip + 1) * f->m / plan->strips - row;
+                job.a = item.a + row * f->a_m * f->bytes;
+                if (!by_room) job.c = c;
+                tile->multiply(&job);
+                if (by_room)
+                    tile->kit->finish(&(hone_matmul_finish_job){job.m, job.n, room, tile->n, c, f->c_m, f->c_n,
+                                                                work->beta, row, column, f->step_count, item.step});
+            }
+        }
+        panel = 0;
+    }
+}
+
+static hone_status direct_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments,
+                                 hone_span scratch)
+{
+    (void)scratch;
+    const direct_plan *plan = ready;
+    const hone_matmul_frame *f = &plan->frame;
+    direct_work work = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments),
+                        hone_matmul_items(f, arguments) * plan->panels, 1};
+    if (!f->m || !work.units) return HONE_OK;
+
+    /* Runs of at least 2^18 operations, some microseconds: less is not worth another thread. */
+    const int threads = (int)hone_min(plan->threads, stream->team.count);
+    if (threads > 1) {
+        const double worth = (double)work.units * plan->unit_flops / 0x1p18;
+        work.chunks =
+            (int)hone_max(1, hone_min(hone_min(work.units, 4 * threads), worth < 1e9 ? (int64_t)worth : 1000000000));
+    }
+    if (work.chunks == 1)
+        worker(&work, 0);
+    else
+        hone_cpu_each(&stream->team, work.chunks, worker, &work);
+    return HONE_OK;
+}
+
+static void direct_release(void *ready)
+{
+    hone_free(ready);
+}
+
+extern const hone_kernel hone_matmul_direct;
+const hone_kernel        hone_matmul_direct = {
+    .name = "cpu.direct",
+    .op = "matmul",
+    .op_version = 1,
+    .problem_size = sizeof(hone_matmul_problem),
+    .backend = "cpu",
+    .version = 1,
+    .properties = HONE_BITWISE_ALL,
+    .refuses = direct_refuses,
+    .space = &space,
+    .suggest = direct_suggest,
+    .estimate = direct_estimate,
+    .prepare = direct_prepare,
+    .launch = direct_launch,
+    .release = direct_release,
+};

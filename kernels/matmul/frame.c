@@ -1,0 +1,146 @@
+/* Problems turned so that tiles write rows of c, and the operands of each matrix of a batch. */
+#include "kernels/matmul/frame.h"
+
+#include <string.h>
+
+#define EXCHANGE(type, x, y)                                                                                           \
+    do {                                                                                                               \
+        type kept = (x);                                                                                               \
+        (x) = (y);                                                                                                     \
+        (y) = kept;                                                                                                    \
+    } while (0)
+
+void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_frame *out)
+{
+    *out = (hone_matmul_frame){
+        .type = problem->type_c,
+        .bytes = hone_dtype_bits(problem->type_c) / 8,
+        .pointers = problem->pointers,
+        .reads_c = problem->reads_c,
+        .m = problem->m,
+        .n = problem->n,
+        .k = problem->k,
+        .items = hone_matmul_batch(problem),
+        .a_m = problem->m > 1 ? problem->a_row : problem->k,
+        .a_k = problem->k > 1 ? problem->a_column : 1,
+        .b_k = problem->k > 1 ? problem->b_row : problem->n,
+        .b_n = problem->n > 1 ? problem->b_column : 1,
+        .c_m = problem->m > 1 ? problem->c_row : problem->n,
+        .c_n = problem->n > 1 ? problem->c_column : 1,
+        .batch_rank = problem->batch_rank,
+        .step_count = problem->step_count,
+    };
+    memcpy(out->batch, problem->batch, sizeof out->batch);
+    memcpy(out->a_batch, problem->a_batch, sizeof out->a_batch);
+    memcpy(out->b_batch, problem->b_batch, sizeof out->b_batch);
+    memcpy(out->c_batch, problem->c_batch, sizeof out->c_batch);
+    memcpy(out->step, problem->step, sizeof out->step);
+    if (out->m > 1 && (out->n <= 1 || (out->c_n != 1 && out->c_m == 1))) hone_matmul_frame_swap(out);
+}
+
+void hone_matmul_frame_swap(hone_matmul_frame *frame)
+{
+    frame->swapped = !frame->swapped;
+    EXCHANGE(int64_t, frame->m, frame->n);
+    EXCHANGE(int64_t, frame->a_m, frame->b_n);
+    EXCHANGE(int64_t, frame->a_k, frame->b_k);
+    EXCHANGE(int64_t, frame->c_m, frame->c_n);
+    for (int i = 0; i < HONE_BATCH_MAX; i++) EXCHANGE(int64_t, frame->a_batch[i], frame->b_batch[i]);
+    for (int i = 0; i < frame->step_count; i++) {
+        hone_epilogue_step *step = &frame->step[i];
+        EXCHANGE(int64_t, step->row_stride, step->column_stride);
+        if (step->kind == HONE_STEP_BIAS)
+            step->kind = HONE_STEP_BIAS_ROWS;
+        else if (step->kind == HONE_STEP_BIAS_ROWS)
+            step->kind = HONE_STEP_BIAS;
+    }
+    if (frame->m <= 1) frame->a_m = frame->k, frame->c_m = frame->n;
+    if (frame->n <= 1) frame->b_n = frame->c_n = 1;
+}
+
+/* A scalar in memory is a double. */
+static double scalar(const hone_arguments *arguments, int index)
+{
+    const hone_scalar *s = &arguments->scalars[index];
+    return s->at ? *(const double *)hone_span_host(s->at) : s->value;
+}
+
+double hone_matmul_alpha(const hone_arguments *arguments)
+{
+    return scalar(arguments, HONE_MATMUL_ALPHA);
+}
+
+double hone_matmul_beta(const hone_matmul_frame *frame, const hone_arguments *arguments)
+{
+    return frame->reads_c ? scalar(arguments, HONE_MATMUL_BETA) : 0;
+}
+
+int64_t hone_matmul_items(const hone_matmul_frame *frame, const hone_arguments *arguments)
+{
+    return frame->pointers ? arguments->items : frame->items;
+}
+
+/* Offset, in elements, of matrix `index` of the batch. */
+static int64_t offset_of(const hone_matmul_frame *frame, const int64_t *stride, int64_t index)
+{
+    int64_t offset = 0;
+    for (int i = frame->batch_rank - 1; i >= 0; i--) {
+        offset += index % frame->batch[i] * stride[i];
+        index /= frame->batch[i];
+    }
+    return offset;
+}
+
+void hone_matmul_item_at(const hone_matmul_frame *frame, const hone_arguments *arguments, int64_t index,
+                         hone_matmul_item *out)
+{
+    const int a = frame->swapped ? HONE_MATMUL_B : HONE_MATMUL_A, b = HONE_MATMUL_A + HONE_MATMUL_B - a;
+    out->a = hone_span_host(&arguments->at[a]);
+    out->b = hone_span_host(&arguments->at[b]);
+    out->c = hone_span_host(&arguments->at[HONE_MATMUL_C]);
+    if (frame->pointers) {
+        out->a = ((const char *const *)(const void *)out->a)[index];
+        out->b = ((const char *const *)(const void *)out->b)[index];
+        out->c = ((char *const *)(void *)out->c)[index];
+    } else if (index) {
+        out->a += offset_of(frame, frame->a_batch, index) * frame->bytes;
+        out->b += offset_of(frame, frame->b_batch, index) * frame->bytes;
+        out->c += offset_of(frame, frame->c_batch, index) * frame->bytes;
+    }
+    for (int i = 0; i < frame->step_count; i++) {
+        const hone_epilogue_step *step = &frame->step[i];
+        char *at = NULL;
+        if (hone_step_operand_of((hone_step_kind)step->kind) != HONE_OPERAND_NONE) {
+            at = hone_span_host(&arguments->at[HONE_MATMUL_STEP0 + i]);
+            if (index && !frame->pointers) at += offset_of(frame, step->batch_stride, index) * frame->bytes;
+        }
+        out->step[i] = (hone_epilogue_now){(hone_step_kind)step->kind, scalar(arguments, HONE_MATMUL_VALUE0 + i), at,
+                                           step->row_stride, step->column_stride};
+    }
+}
+
+double hone_matmul_peak(const hone_be_device *device, const hone_matmul_tile *tile)
+{
+    double measured = device->ceilings_known ? device->ceilings.flops[tile->isa][tile->type][HONE_WIDTH_ONE] : 0;
+    return measured > 0 ? measured : 2.0 * 3e9 * tile->kit->lanes * (tile->isa == HONE_ISA_AVX512 ? 1 : 2);
+}
+
+double hone_matmul_read_seconds(const hone_be_device *device, double bytes, double footprint)
+{
+    static const double presumed[HONE_LEVEL_COUNT] = {150e9, 80e9, 30e9, 12e9};
+    static const double size[HONE_LEVEL_MEMORY] = {32 << 10, 1 << 20, 16 << 20};
+    int level = 0;
+    for (; level < HONE_LEVEL_MEMORY; level++)
+        if (footprint <= (device->cpu.cache_bytes[level] ? (double)device->cpu.cache_bytes[level] : size[level])) break;
+    double measured = device->ceilings_known ? device->ceilings.read[level][HONE_WIDTH_ONE] : 0;
+    return bytes / (measured > 0 ? measured : presumed[level]);
+}
+
+void hone_matmul_config_rank(hone_config *configs, double *seconds, int *count, int cap, const hone_config *config,
+                             double estimate)
+{
+    int at = *count < cap ? (*count)++ : cap;
+    for (; at > 0 && estimate < seconds[at - 1]; at--)
+        if (at < cap) configs[at] = configs[at - 1], seconds[at] = seconds[at - 1];
+    if (at < cap) configs[at] = *config, seconds[at] = estimate;
+}

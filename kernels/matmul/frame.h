@@ -1,0 +1,52 @@
+/* A problem as the tiles see it: what the CPU kernels of matmul share around their loops.
+ *
+ * Tiles write rows of c. Where c (or b) lies along its columns, the transposed problem is done instead: a frame holds
+ * the problem with a and b, m and n, and all strides so exchanged, and finds the operands of each matrix of a batch. */
+#ifndef HONE_KERNELS_MATMUL_FRAME_H
+#define HONE_KERNELS_MATMUL_FRAME_H
+
+#include "kernels/kernel.h"
+#include "kernels/matmul/problem.h"
+#include "kernels/matmul/tile.h"
+
+typedef struct hone_matmul_frame {
+    hone_dtype         type;
+    int                bytes; /* of an element */
+    bool               swapped, pointers, reads_c;
+    int64_t            m, n, k, items;
+    int64_t            a_m, a_k, b_k, b_n, c_m, c_n;
+    int                batch_rank;
+    int64_t            batch[HONE_BATCH_MAX], a_batch[HONE_BATCH_MAX], b_batch[HONE_BATCH_MAX], c_batch[HONE_BATCH_MAX];
+    int                step_count;
+    hone_epilogue_step step[HONE_STEPS_MAX];
+} hone_matmul_frame;
+
+/* The operands of one matrix of the batch, at its element (0, 0). */
+typedef struct hone_matmul_item {
+    const char       *a, *b;
+    char             *c;
+    hone_epilogue_now step[HONE_STEPS_MAX];
+} hone_matmul_item;
+
+/* With strides of extents below 2, which nobody follows, set so that they are contiguous. */
+void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_frame *out);
+void hone_matmul_frame_swap(hone_matmul_frame *frame);
+
+/* The scalars of a launch, alpha and beta; beta is 0 where the problem does not read c. */
+double hone_matmul_alpha(const hone_arguments *arguments);
+double hone_matmul_beta(const hone_matmul_frame *frame, const hone_arguments *arguments);
+
+int64_t hone_matmul_items(const hone_matmul_frame *frame, const hone_arguments *arguments);
+void    hone_matmul_item_at(const hone_matmul_frame *frame, const hone_arguments *arguments, int64_t index,
+                            hone_matmul_item *out);
+
+/* Operations a second of one thread for this tile, measured or presumed. */
+double hone_matmul_peak(const hone_be_device *device, const hone_matmul_tile *tile);
+/* Seconds to read this much that lies together in the smallest cache that holds `footprint`; by one thread. */
+double hone_matmul_read_seconds(const hone_be_device *device, double bytes, double footprint);
+
+/* Keeps the `cap` best of the configurations seen, in the order of their estimates; equals stay as they came. */
+void hone_matmul_config_rank(hone_config *configs, double *seconds, int *count, int cap, const hone_config *config,
+                             double estimate);
+
+#endif

@@ -1,0 +1,400 @@
+/* cpu.packed: the matmul kernel for all that is not small. Operands of any strides are copied, a block at a time, into
+ * lines that tiles read at full speed.
+ *
+ *     c is cut into pieces of mc x nc, claimed by the threads; each piece is done by one thread, alone:
+ *
+ *     for each block of at most kc of k                                   b: kc x nc, in the second-level cache
+ *         for each strip of rows of the piece                             ┌──┬──┬──┬──┐
+ *             copy the strip of a: at most a tile's rows, kc long         │  │  │  │  │  panels, a tile's n wide
+ *             for each panel of b                                         └──┴──┴──┴──┘
+ *                 the first strip copies the panel while it reads it  a: ═════ one strip, in the first-level cache
+ *                 multiply: a tile of c
+ *                 after the last block of k: the steps, while the tile is at hand
+ *
+ * A strip is copied in the direction in which it lies, as tiles take either. The rows are dealt out evenly among the
+ * strips, the whole of k among its blocks. No sum is ever split among threads, and sums are cut at the same places for
+ * any number of them: so results are the same, bit for bit. */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "backends/cpu/cpu.h"
+#include "base/alloc.h"
+#include "base/size.h"
+#include "base/status.h"
+#include "kernels/matmul/frame.h"
+
+enum { TILE, MC, NC, KC, PACK_A, PACK_B, PARAMETER_COUNT };
+
+static const int64_t mc_values[] = {56, 112, 224, 448, 896, 1792, 1 << 20};
+static const int64_t nc_values[] = {64, 128, 192, 256, 384, 512, 768, 1024, 2048};
+static const int64_t kc_values[] = {64, 96, 128, 192, 256, 320, 384, 512, 768, 1024};
+static const int64_t yes_or_no[] = {0, 1};
+#define COUNT(values) ((int)(sizeof(values) / sizeof((values)[0])))
+
+static const hone_parameter parameters[PARAMETER_COUNT] = {
+    [TILE] = HONE_MATMUL_TILE_PARAMETER,
+    [MC] = {"mc", 1 << 20, COUNT(mc_values), mc_values, NULL, "rows of a piece, at most"},
+    [NC] = {"nc", 512, COUNT(nc_values), nc_values, NULL, "columns of a piece, at most"},
+    [KC] = {"kc", 256, COUNT(kc_values), kc_values, NULL, "how much of k is done at a time, at most"},
+    [PACK_A] = {"pack_a", 1, 2, yes_or_no, NULL, "copy strips of a"},
+    [PACK_B] = {"pack_b", 1, 2, yes_or_no, NULL, "copy panels of b where more than one strip reads them"},
+};
+
+static const char *space_refuses(const hone_request *request, const hone_config *config)
+{
+    const hone_matmul_problem *problem = request->problem;
+    if (!hone_matmul_tile_named(request->device, problem->type_c, config->value[TILE]))
+        return HONE_MATMUL_TILE_REFUSED;
+    if (!config->value[PACK_B]) {
+        hone_matmul_frame frame;
+        hone_matmul_frame_make(problem, &frame);
+        if (frame.b_n != 1) return "pack_b=0: b is not contiguous along n";
+    }
+    return NULL;
+}
+
+static const hone_space space = {PARAMETER_COUNT, parameters, space_refuses};
+
+static const char *packed_refuses(const hone_request *request)
+{
+    const hone_matmul_problem *p = request->problem;
+    if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
+    if (!hone_matmul_tile_for(request->device, p->type_c)) return "no tile for this type";
+    return NULL;
+}
+
+/* How a problem is cut: the sizes of a configuration, evened out. */
+typedef struct packed_cut {
+    int64_t m_pieces, n_pieces; /* pieces of one matrix */
+    int64_t nc;                 /* columns of a piece but the last: whole panels */
+    int64_t k_blocks, kc;
+    size_t  a_bytes, b_bytes;   /* scratch of a worker */
+} packed_cut;
+
+typedef struct packed_plan {
+    hone_matmul_frame       frame;
+    const hone_matmul_tile *tile;
+    bool                    pack_a, pack_b;
+    int                     threads;
+    packed_cut              cut;
+    packed_cut whole; /* for a residual that is c itself: k in one block, so that c keeps its values until then */
+} packed_plan;
+
+static int64_t strips_of(const hone_matmul_tile *tile, int64_t rows)
+{
+    return hone_divide_up(rows, tile->m);
+}
+
+/* Lines of a row-major strip are this far apart: a cache line more than they are long, so that they spread over the
+ * cache's sets. */
+static int64_t strip_line(const hone_matmul_frame *frame, int64_t kc)
+{
+    return hone_round_up(kc, 64 / frame->bytes) + 64 / frame->bytes;
+}
+
+static void cut_up(const packed_plan *plan, int64_t mc, int64_t nc, int64_t kc, packed_cut *out)
+{
+    const hone_matmul_frame *f = &plan->frame;
+    const int64_t strips = hone_max(strips_of(plan->tile, f->m), 1);
+    out->m_pieces = hone_divide_up(strips, hone_max(mc / plan->tile->m, 1));
+    const int64_t panels = hone_max(hone_divide_up(f->n, plan->tile->n), 1);
+    out->n_pieces = hone_divide_up(panels, hone_max(nc / plan->tile->n, 1));
+    out->nc = hone_divide_up(panels, out->n_pieces) * plan->tile->n;
+    out->n_pieces = hone_divide_up(panels * plan->tile->n, out->nc);
+    out->k_blocks = hone_max(hone_divide_up(f->k, kc), 1);
+    out->kc = hone_divide_up(f->k, out->k_blocks);
+    out->a_bytes = plan->pack_a ? (size_t)(plan->tile->m * strip_line(f, out->kc) * f->bytes) : 0;
+    out->b_bytes = plan->pack_b ? (size_t)(out->kc * out->nc * f->bytes) : 0;
+    out->a_bytes = (out->a_bytes + 63) / 64 * 64;
+    out->b_bytes = (out->b_bytes + 63) / 64 * 64;
+}
+
+/* --- one launch ------------------------------------------------------------------------------------------------ */
+
+typedef struct packed_work {
+    const packed_plan    *plan;
+    const packed_cut     *cut;
+    const hone_arguments *arguments;
+    double                alpha, beta;
+    int64_t               pieces;
+    char                 *scratch;
+    _Atomic(int64_t)      next; /* the first piece that nobody has claimed */
+} packed_work;
+
+/* One piece of c as its thread sees it. */
+typedef struct packed_piece {
+    hone_matmul_item item;
+    int64_t          i, j, m, n; /* where it begins, and how large it is */
+    char            *strip, *block;
+} packed_piece;
+
+/* A strip of a: rows x kc, from row i and k on. Copied in the direction in which it lies. */
+static void strip_pack(const packed_plan *plan, const char *from, int64_t rows, int64_t kc, void *to,
+                       hone_matmul_tile_job *job)
+{
+    const hone_matmul_frame *f = &plan->frame;
+    if (!plan->pack_a) {
+        job->a = from;
+        job->a_m = f->a_m;
+        job->a_k = f->a_k;
+        return;
+    }
+    hone_matmul_pack_job pack = {.from = from, .to = to};
+    job->a = to;
+    if (f->a_m == 1 && f->a_k != 1) {
+        pack.lines = kc, pack.length = pack.width = rows;
+        pack.from_line = f->a_k, pack.from_at = f->a_m;
+        pack.to_line = job->a_k = plan->tile->m;
+        job->a_m = 1;
+    } else {
+        pack.lines = rows, pack.length = pack.width = kc;
+        pack.from_line = f->a_m, pack.from_at = f->a_k;
+        pack.to_line = job->a_m = strip_line(f, kc);
+        job->a_k = 1;
+    }
+    plan->tile->kit->pack(&pack);
+}
+
+/* Asks for the part of a strip that belongs to panel `panel` of `panels`: the whole strip arrives while the one before
+ * it is multiplied. */
+static void strip_ahead(const packed_plan *plan, const char *from, int64_t rows, int64_t kc, int64_t panel,
+                        int64_t panels)
+{
+    const hone_matmul_frame *f = &plan->frame;
+    if (f->a_k != 1) return;
+    for (int64_t row = panel * rows / panels; row < (panel + 1) * rows / panels; row++)
+        for (int64_t at = 0; at < kc * f->bytes; at += 64)
+            __builtin_prefetch(from + row * f->a_m * f->bytes + at, 0, 2);
+}
+
+/* One block of k of one piece: all its strips, over all its panels. */
+static void block_run(const packed_work *work, const packed_piece *piece, int64_t k, int64_t kc, double beta, bool last)
+{
+    const packed_plan *plan = work->plan;
+    const hone_matmul_frame *f = &plan->frame;
+    const hone_matmul_tile *tile = plan->tile;
+    const int64_t strips = strips_of(tile, piece->m), panels = hone_divide_up(piece->n, tile->n);
+    const bool kept = plan->pack_b && (strips > 1 || f->b_n != 1);
+    const int steps = last ? f->step_count : 0;
+    const bool by_room = steps || f->c_n != 1;
+    char room[HONE_MATMUL_TILE_BYTES_MAX] __attribute__((aligned(64)));
+    const char *a = piece->item.a + k * f->a_k * f->bytes,
+               *b = piece->item.b + (piece->j * f->b_n + k * f->b_k) * f->bytes;
+
+    for (int64_t s = 0, row = 0; s < strips; s++) {
+        const int64_t end = (s + 1) * piece->m / strips, next_end = (s + 2) * piece->m / strips;
+        hone_matmul_tile_job job = {.m = end - row, .k = kc, .alpha = work->alpha};
+        strip_pack(plan, a + (piece->i + row) * f->a_m * f->bytes, job.m, kc, piece->strip, &job);
+
+        for (int64_t p = 0; p < panels; p++) {
+            char *panel = piece->block + p * tile->n * kc * f->bytes;
+            const char *from = b + p * tile->n * f->b_n * f->bytes;
+            const int64_t row_c = piece->i + row, column = piece->j + p * tile->n;
+            char *c = piece->item.c + (row_c * f->c_m + column * f->c_n) * f->bytes;
+
+            job.n = hone_min(piece->n - p * tile->n, tile->n);
+            job.b = kept ? panel : from;
+            job.b_k = kept ? tile->n : f->b_k;
+            job.panel = NULL;
+            if (kept && s == 0) {
+                if (f->b_n == 1) {
+                    job.b = from;
+                    job.b_k = f->b_k;
+                    job.panel = panel;
+                    job.ahead = p + 1 < panels ? from + tile->n * f->bytes : from;
+                } else {
+                    tile->kit->pack(&(hone_matmul_pack_job){kc, job.n, hone_round_up(job.n, tile->kit->lanes), from,
+                                                            f->b_k, f->b_n, panel, tile->n});
+                }
+            }
+            if (s + 1 < strips && plan->pack_a)
+                strip_ahead(plan, a + (piece->i + end) * f->a_m * f->bytes, next_end - end, kc, p, panels);
+            job.c = by_room ? room : c;
+            job.c_m = by_room ? tile->n : f->c_m;
+            job.beta = by_room ? 0 : beta;
+            tile->multiply(&job);
+            if (by_room)
+                tile->kit->finish(&(hone_matmul_finish_job){job.m, job.n, room, tile->n, c, f->c_m, f->c_n, beta, row_c,
+                                                       column, steps, piece->item.step});
+        }
+        row = end;
+    }
+}
+
+static void piece_run(const packed_work *work, int64_t index, char *scratch)
+{
+    const packed_plan *plan = work->plan;
+    const packed_cut *cut = work->cut;
+    const hone_matmul_frame *f = &plan->frame;
+    const int64_t of_item = index % (cut->m_pieces * cut->n_pieces), i = of_item % cut->m_pieces,
+                  j = of_item / cut->m_pieces;
+    packed_piece piece = {.strip = scratch, .block = scratch + cut->a_bytes};
+
+    hone_matmul_item_at(f, work->arguments, index / (cut->m_pieces * cut->n_pieces), &piece.item);
+    piece.i = i * f->m / cut->m_pieces;
+    piece.m = (i + 1) * f->m / cut->m_pieces - piece.i;
+    piece.j = j * cut->nc;
+    piece.n = hone_min(f->n - piece.j, cut->nc);
+    for (int64_t block = 0; block < cut->k_blocks; block++) {
+        const int64_t k = block * cut->kc;
+        block_run(work, &piece, k, hone_min(f->k - k, cut->kc), block ? 1 : work->beta, block + 1 == cut->k_blocks);
+    }
+}
+
+/* What one thread does: pieces, until none is left. */
+static void worker(void *argument, int chunk)
+{
+    packed_work *work = argument;
+    char *scratch = work->scratch + (size_t)chunk * (work->cut->a_bytes + work->cut->b_bytes);
+    int64_t index;
+    while ((index = atomic_fetch_add_explicit(&work->next, 1, memory_order_relaxed)) < work->pieces)
+        piece_run(work, index, scratch);
+}
+
+/* Is one of the steps' operands c itself? Only a residual may be. */
+static bool adds_c(const hone_matmul_frame *f, const hone_arguments *arguments)
+{
+    const void *c = hone_span_host(&arguments->at[HONE_MATMUL_C]);
+    for (int s = 0; s < f->step_count; s++)
+        if (f->step[s].kind == HONE_STEP_RESIDUAL && hone_span_host(&arguments->at[HONE_MATMUL_STEP0 + s]) == c)
+            return true;
+    return false;
+}
+
+static hone_status packed_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments,
+                                 hone_span scratch)
+{
+    const packed_plan *plan = ready;
+    const hone_matmul_frame *f = &plan->frame;
+    if (!f->m || !f->n) return HONE_OK;
+
+    const packed_cut *cut = adds_c(f, arguments) ? &plan->whole : &plan->cut;
+    packed_work work = {.plan = plan, .cut = cut, .arguments = arguments, .scratch = hone_span_host(&scratch),
+                        .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments)};
+    work.pieces = hone_matmul_items(f, arguments) * cut->m_pieces * cut->n_pieces;
+    hone_cpu_each(&stream->team, (int)hone_min(hone_min(plan->threads, stream->team.count), work.pieces), worker,
+                  &work);
+    return HONE_OK;
+}
+
+/* --- before it ------------------------------------------------------------------------------------------------- */
+
+/* What a configuration makes of a problem. */
+static void plan_make(const hone_request *request, const hone_config *config, packed_plan *out)
+{
+    hone_matmul_frame_make(request->problem, &out->frame);
+    const hone_matmul_frame *f = &out->frame;
+    out->tile = hone_matmul_tile_named(request->device, f->type, config->value[TILE]);
+    out->threads = request->threads;
+    out->pack_a = config->value[PACK_A];
+    out->pack_b = config->value[PACK_B];
+    cut_up(out, config->value[MC], config->value[NC], config->value[KC], &out->cut);
+    out->whole = out->cut;
+    for (int s = 0; s < f->step_count; s++)
+        if (f->step[s].kind == HONE_STEP_RESIDUAL && out->cut.k_blocks > 1)
+            cut_up(out, config->value[MC], config->value[NC] * config->value[KC] / f->k, f->k, &out->whole);
+}
+
+static hone_status packed_prepare(const hone_request *request, const hone_config *config, const hone_details *details,
+                                  void **ready, hone_needs *needs)
+{
+    (void)details;
+    packed_plan *plan = hone_alloc(1, sizeof *plan);
+    if (!plan) return HONE_ERROR_MEMORY;
+    plan_make(request, config, plan);
+    const size_t cut = plan->cut.a_bytes + plan->cut.b_bytes, whole = plan->whole.a_bytes + plan->whole.b_bytes;
+    needs->scratch_bytes = (size_t)plan->threads * (cut > whole ? cut : whole);
+    if (request->scratch_cap && needs->scratch_bytes > request->scratch_cap) {
+        hone_free(plan);
+        return hone_fail(HONE_ERROR_UNSUPPORTED, "cpu.packed: needs %zu bytes of scratch, %zu are allowed",
+                         needs->scratch_bytes, request->scratch_cap);
+    }
+    *ready = plan;
+    return HONE_OK;
+}
+
+static void packed_release(void *ready)
+{
+    hone_free(ready);
+}
+
+/* The time of the thread that does most: its multiplications, at the rate of full vectors, and what must be copied and
+ * fetched for them. */
+static double packed_estimate(const hone_request *request, const hone_config *config)
+{
+    const hone_be_device *device = request->device;
+    packed_plan plan;
+    plan_make(request, config, &plan);
+    const hone_matmul_frame *f = &plan.frame;
+    const packed_cut *cut = &plan.cut;
+    if (!f->m || !f->n || !f->items) return 0;
+
+    const double bytes = f->bytes, m = (double)f->m / (double)cut->m_pieces, n = (double)hone_min(f->n, cut->nc);
+    const double k = (double)f->k, pieces = (double)(f->items * cut->m_pieces * cut->n_pieces);
+    const double strips = (double)strips_of(plan.tile, hone_divide_up(f->m, cut->m_pieces));
+    const double all = bytes * (double)f->items * ((double)f->m * k + k * (double)f->n + (double)f->m * (double)f->n);
+    const double in_block = bytes * n * (double)cut->kc;
+
+    /* One cycle a vector of sums and step of k, where there are enough of them to hide an addition's latency. */
+    const double vectors = (double)hone_divide_up((int64_t)n, plan.tile->kit->lanes);
+    const double tile_vectors = (double)(plan.tile->n / plan.tile->kit->lanes);
+    const double idle = 8 / (m / strips * (vectors < tile_vectors ? vectors : tile_vectors));
+    const double multiply =
+        2 * m * vectors * plan.tile->kit->lanes * k / hone_matmul_peak(device, plan.tile) * (idle > 1 ? idle : 1);
+    const double tiles = strips * (double)cut->k_blocks * (double)hone_divide_up((int64_t)n, plan.tile->n);
+
+    double seconds = multiply * 1.03 + tiles * 20e-9;
+    seconds += strips * hone_matmul_read_seconds(device, bytes * k * n, in_block) * 0.1;
+    seconds += hone_matmul_read_seconds(device, bytes * m * k, all) * (plan.pack_a ? 0.5 : 0.2);
+    seconds += hone_matmul_read_seconds(device, bytes * k * n, all) * (f->b_n == 1 ? 0.5 : 1.5);
+    seconds += hone_matmul_read_seconds(device, bytes * m * n * (double)(2 * cut->k_blocks - 1), all) * 0.3;
+    if (!plan.pack_b) seconds += (strips - 1) * hone_matmul_read_seconds(device, bytes * k * n, bytes * k * n) * 0.5;
+
+    const double threads = pieces < plan.threads ? pieces : plan.threads;
+    const double rounds = (double)hone_divide_up((int64_t)pieces, (int64_t)threads);
+    const double fork = threads > 1 ? (device->ceilings_known && device->ceilings.fork_seconds > 0
+                                           ? device->ceilings.fork_seconds : 5e-6) : 0;
+    return rounds * seconds + fork + 100e-9;
+}
+
+/* Blocks of b that fit the second-level cache, in pieces that keep all threads busy: those worth a thought, in the
+ * order of their estimates. Sizes beyond the problem's are left out, as they make the same plan. */
+static int packed_suggest(const hone_request *request, hone_config *configs, int cap)
+{
+    static const int64_t mc_worth[] = {1 << 20, 448, 112}, nc_worth[] = {64, 256, 512, 1024};
+    double seconds[COUNT(mc_worth) * COUNT(nc_worth)];
+    int count = 0;
+
+    hone_matmul_frame frame;
+    hone_matmul_frame_make(request->problem, &frame);
+    for (int i = 0; i < COUNT(mc_worth); i++)
+        for (int j = 0; j < COUNT(nc_worth); j++) {
+            hone_config config;
+            if ((i && mc_worth[i] >= frame.m) || (j && nc_worth[j - 1] >= frame.n)) continue;
+            hone_config_standard(&space, &config);
+            config.value[MC] = mc_worth[i];
+            config.value[NC] = nc_worth[j];
+            config.value[KC] = frame.bytes == 8 ? 192 : 256;
+
+            hone_matmul_config_rank(configs, seconds, &count, cap, &config, packed_estimate(request, &config));
+        }
+    return count;
+}
+
+extern const hone_kernel hone_matmul_packed;
+const hone_kernel        hone_matmul_packed = {
+    .name = "cpu.packed",
+    .op = "matmul",
+    .op_version = 1,
+    .problem_size = sizeof(hone_matmul_problem),
+    .backend = "cpu",
+    .version = 1,
+    .properties = HONE_BITWISE_ALL,
+    .refuses = packed_refuses,
+    .space = &space,
+    .suggest = packed_suggest,
+    .estimate = packed_estimate,
+    .prepare = packed_prepare,
+    .launch = packed_launch,
+    .release = packed_release,
+};
