@@ -143,7 +143,7 @@ static void finds_three_percent_under_drift_and_noise(void **state)
 {
     (void)state;
     int slower = 0, faster = 0;
-    enum { trials = 300 };
+    enum { trials = 300 / HONE_TEST_SHARE };
     for (uint64_t seed = 1; seed <= trials; seed++) {
         struct world w = fair(seed);
         w.drift = 2.0; /* twice as slow after half a second */
@@ -167,7 +167,7 @@ static void finds_three_percent_under_drift_and_noise(void **state)
 static void never_calls_itself_different(void **state)
 {
     (void)state;
-    enum { trials = 2000 };
+    enum { trials = 2000 / HONE_TEST_SHARE };
     int different = 0, same = 0;
     for (uint64_t seed = 1; seed <= trials; seed++) {
         struct world w = fair(seed);
