@@ -91,7 +91,8 @@ static hone_status get_for(const hone_rt_stream *stream, hone_buffer *handle, co
 {
     HONE_TRY(hone_rt_buffer_get(handle, where, out));
     HONE_CHECK((*out)->be->device == stream->be->device, HONE_ERROR_ARGUMENT,
-               "%s: the buffer is of %s, the stream of %s", where, (*out)->be->device->name, stream->be->device->name);
+               "%s: the buffer is of %s%s, the stream of %s", where, (*out)->be->device->name,
+               hone_rt_device_elsewhere((*out)->be->device, stream->be->device), stream->be->device->name);
     return HONE_OK;
 }
 
@@ -142,7 +143,9 @@ static hone_status unmap_on(hone_rt_stream *stream, hone_buffer *handle)
     HONE_TRY(get_for(stream, handle, "buffer unmap", &buffer));
     HONE_CHECK(atomic_compare_exchange_strong(&buffer->mapped, &mapped, 0), HONE_ERROR_STATE,
                "buffer unmap: the buffer is not mapped");
-    return stream->be->device->backend->buffer_unmap(stream->be, buffer->be);
+    hone_status status = stream->be->device->backend->buffer_unmap(stream->be, buffer->be);
+    if (status != HONE_OK) atomic_store(&buffer->mapped, 1); /* what was written there is not lost: try again */
+    return status;
 }
 
 hone_status hone_buffer_write(hone_stream *handle, hone_buffer *buffer, size_t offset, const void *host, size_t bytes)

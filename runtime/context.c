@@ -46,7 +46,7 @@ static hone_status log_level(const hone_context_options *options, hone_log_level
             *out = (hone_log_level)(i + 1);
             return HONE_OK;
         }
-    return hone_fail(HONE_ERROR_ARGUMENT, "HONE_LOG is '%s'; it may be error, warning, info or select", asked);
+    return hone_fail(HONE_ERROR_ARGUMENT, "HONE_LOG is '%.64s'; it may be error, warning, info or select", asked);
 }
 
 /* The ceilings that a profile keeps for this silicon: read, never measured here. */
@@ -117,7 +117,7 @@ hone_status hone_rt_context_create(const hone_context_options *options, const ho
     HONE_TRY(log_level(&chosen, &level));
     const char *isa = hone_option_get(HONE_OPTION_ISA);
     HONE_CHECK(!isa || hone_cpu_isa_parse(isa, &backend.isa_limit), HONE_ERROR_ARGUMENT,
-               "HONE_ISA is '%s'; it may be portable, avx2 or avx512", isa);
+               "HONE_ISA is '%.64s'; it may be portable, avx2 or avx512", isa);
 
     hone_rt_context *context = hone_alloc(1, sizeof *context);
     if (!context) return HONE_ERROR_MEMORY;
@@ -279,7 +279,7 @@ static int find_device(const hone_rt_context *context, const char *name)
     hone_text text = hone_text_in(known, sizeof known);
     for (int i = 0; i < context->device_count; i++)
         hone_text_add(&text, "%s%s", i ? ", " : "", context->devices[i].be->name);
-    hone_fail(HONE_ERROR_NOT_FOUND, "there is no device '%s'; there are %s, and 'best'", name, known);
+    hone_fail(HONE_ERROR_NOT_FOUND, "there is no device '%.64s'; there are %s, and 'best'", name, known);
     return -1;
 }
 
@@ -293,6 +293,11 @@ hone_status hone_rt_device_get(hone_device *handle, const char *where, hone_rt_d
 {
     *out = hone_handle_get(handle, HONE_HANDLE_DEVICE);
     return *out ? HONE_OK : hone_handle_refuse(handle, HONE_HANDLE_DEVICE, where);
+}
+
+const char *hone_rt_device_elsewhere(const hone_be_device *its, const hone_be_device *ours)
+{
+    return strcmp(its->name, ours->name) ? "" : " of another context";
 }
 
 hone_status hone_device_count(hone_context *handle, int *out)

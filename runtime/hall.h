@@ -85,6 +85,8 @@ static inline void hone_rt_stream_leave(hone_stream *handle)
 }
 
 hone_status        hone_rt_device_get(hone_device *handle, const char *where, hone_rt_device **out);
+/* What follows the name of a device in a sentence about `ours` and another: contexts name their devices alike. */
+const char        *hone_rt_device_elsewhere(const hone_be_device *its, const hone_be_device *ours);
 hone_status        hone_rt_buffer_get(hone_buffer *handle, const char *where, hone_rt_buffer **out);
 void               hone_rt_buffer_release(hone_rt_buffer *buffer);
 static inline void hone_rt_buffer_hold(hone_rt_buffer *buffer)
@@ -126,9 +128,12 @@ typedef struct hone_rt_view {
     int64_t   low, high; /* bytes, low <= 0 <= high; both 0: empty */
 } hone_rt_view;
 
+/* What a call wants of a tensor's data: it is used, it may be absent, or nobody looks at it. */
+typedef enum hone_rt_data { HONE_RT_DATA_NEEDED, HONE_RT_DATA_OPTIONAL, HONE_RT_DATA_IGNORED } hone_rt_data;
+
 /* Checks a tensor's own sense: type, rank, extents, products, memory, alignment; resolves its buffer, which must be of
- * `device`. `what` names it in sentences: "matmul: a". Data may be absent where `shapes_only`. */
-hone_status hone_rt_view_of(const hone_tensor *tensor, const hone_be_device *device, bool shapes_only, const char *what,
-                            hone_rt_view *out);
+ * `device`. `what` names it in sentences: "matmul: a". */
+hone_status hone_rt_view_of(const hone_tensor *tensor, const hone_be_device *device, hone_rt_data data,
+                            const char *what, hone_rt_view *out);
 
 #endif

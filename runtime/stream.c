@@ -174,7 +174,8 @@ static hone_status enter_event(hone_event *handle, const char *where, hone_rt_ev
 static hone_status record(hone_rt_event *event, hone_rt_stream *stream)
 {
     HONE_CHECK(event->be->device == stream->be->device, HONE_ERROR_ARGUMENT,
-               "event record: the event is of %s, the stream of %s", event->be->device->name, stream->be->device->name);
+               "event record: the event is of %s%s, the stream of %s", event->be->device->name,
+               hone_rt_device_elsewhere(event->be->device, stream->be->device), stream->be->device->name);
     return stream->be->device->backend->event_record(event->be, stream->be);
 }
 

@@ -2,23 +2,22 @@
 #include "base/size.h"
 #include "runtime/hall.h"
 
-/* The bytes below and above the first element; false when they do not fit. */
+/* The bytes below and above the first element; false when they do not fit. Strides of what is empty must fit as well:
+ * products with them are formed before anyone asks. */
 static bool reach(const hone_tensor *t, int64_t element_bytes, int64_t *low, int64_t *high)
 {
+    bool empty = false;
     *low = 0;
     *high = element_bytes;
-    for (int i = 0; i < t->rank; i++)
-        if (t->shape[i] == 0) {
-            *high = 0;
-            return true;
-        }
     for (int i = 0; i < t->rank; i++) {
         int64_t steps;
-        if (t->shape[i] == 1) continue;
+        empty |= t->shape[i] == 0;
+        if (t->shape[i] <= 1) continue;
         if (!hone_extent_mul(t->stride[i], element_bytes, &steps) || !hone_extent_mul(steps, t->shape[i] - 1, &steps))
             return false;
         if (!hone_extent_add(steps < 0 ? *low : *high, steps, steps < 0 ? low : high)) return false;
     }
+    if (empty) *low = *high = 0;
     return true;
 }
 
@@ -45,8 +44,8 @@ static hone_status in_buffer(const hone_tensor *t, const hone_be_device *device,
 {
     hone_rt_buffer *buffer;
     HONE_TRY(hone_rt_buffer_get(t->buffer, what, &buffer));
-    HONE_CHECK(buffer->be->device == device, HONE_ERROR_ARGUMENT, "%s is in a buffer of %s, the stream is of %s", what,
-               buffer->be->device->name, device->name);
+    HONE_CHECK(buffer->be->device == device, HONE_ERROR_ARGUMENT, "%s is in a buffer of %s%s, the call is for %s", what,
+               buffer->be->device->name, hone_rt_device_elsewhere(buffer->be->device, device), device->name);
     HONE_CHECK(!t->data, HONE_ERROR_ARGUMENT, "%s has both host memory (%p) and a buffer; one must be NULL", what,
                t->data);
     HONE_CHECK(t->offset_bytes <= buffer->be->bytes && 0 - (uint64_t)out->low <= t->offset_bytes &&
@@ -59,7 +58,7 @@ static hone_status in_buffer(const hone_tensor *t, const hone_be_device *device,
     return HONE_OK;
 }
 
-hone_status hone_rt_view_of(const hone_tensor *t, const hone_be_device *device, bool shapes_only, const char *what,
+hone_status hone_rt_view_of(const hone_tensor *t, const hone_be_device *device, hone_rt_data data, const char *what,
                             hone_rt_view *out)
 {
     int64_t count = 0;
@@ -69,10 +68,12 @@ hone_status hone_rt_view_of(const hone_tensor *t, const hone_be_device *device, 
     int64_t bytes = bits / 8 ? bits / 8 : 1;
     HONE_CHECK(reach(t, bytes, &out->low, &out->high), HONE_ERROR_OVERFLOW,
                "%s: its strides reach further than memory does", what);
+    out->span = (hone_span){0};
+    if (data == HONE_RT_DATA_IGNORED) return HONE_OK;
     if (t->buffer) {
         HONE_TRY(in_buffer(t, device, what, out));
     } else {
-        HONE_CHECK(t->data || shapes_only || count == 0, HONE_ERROR_ARGUMENT,
+        HONE_CHECK(t->data || data == HONE_RT_DATA_OPTIONAL || count == 0, HONE_ERROR_ARGUMENT,
                    "%s has %" PRId64 " elements, but no memory: data and buffer are NULL", what, count);
         HONE_CHECK(t->offset_bytes == 0, HONE_ERROR_ARGUMENT,
                    "%s: offset_bytes is %zu without a buffer; add it to data", what, t->offset_bytes);

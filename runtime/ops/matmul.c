@@ -231,7 +231,7 @@ static hone_status add_batch(matmul_call *call)
 /* --- the call as a whole ---------------------------------------------------------------------------------------- */
 
 static hone_status describe(matmul_call *call, const hone_be_device *device, const hone_tensor *a, const hone_tensor *b,
-                            const hone_tensor *c, const hone_matmul_options *options, bool shapes_only)
+                            const hone_tensor *c, const hone_matmul_options *options, hone_rt_data data)
 {
     hone_matmul_problem *p = &call->problem;
     HONE_CHECK(a && b && c, HONE_ERROR_ARGUMENT, "matmul: %s is NULL", !a ? "a" : !b ? "b" : "c");
@@ -248,7 +248,7 @@ static hone_status describe(matmul_call *call, const hone_be_device *device, con
     for (int s = 0; s < options->step_count; s++) call->scalar[HONE_MATMUL_VALUE0 + s] = (hone_scalar){0, NULL};
 
     for (int o = 0; o < HONE_MATMUL_STEP0; o++)
-        HONE_TRY(hone_rt_view_of(call->tensor[o], device, shapes_only, operand_names[o], &call->view[o]));
+        HONE_TRY(hone_rt_view_of(call->tensor[o], device, data, operand_names[o], &call->view[o]));
     HONE_TRY(check_matrix(c, HONE_MATMUL_C, HONE_RANK_MAX));
     HONE_TRY(check_matrix(a, HONE_MATMUL_A, c->rank));
     HONE_TRY(check_matrix(b, HONE_MATMUL_B, c->rank));
@@ -273,7 +273,9 @@ static hone_status describe(matmul_call *call, const hone_be_device *device, con
         HONE_TRY(add_step(call, &options->steps[s], s));
         int o = HONE_MATMUL_STEP0 + s;
         if (call->tensor[o])
-            HONE_TRY(hone_rt_view_of(call->tensor[o], device, shapes_only, operand_names[o], &call->view[o]));
+            HONE_TRY(hone_rt_view_of(call->tensor[o], device,
+                                     data == HONE_RT_DATA_IGNORED ? HONE_RT_DATA_OPTIONAL : data, operand_names[o],
+                                     &call->view[o]));
     }
     HONE_TRY(add_batch(call));
     call->empty = call->view[HONE_MATMUL_C].high == 0;
@@ -287,6 +289,13 @@ static hone_status describe(matmul_call *call, const hone_be_device *device, con
     return HONE_OK;
 }
 
+/* 1 for the types that are packed more densely, which no matmul takes yet. */
+static unsigned bytes_of(hone_dtype type)
+{
+    int bits = hone_dtype_bits(type);
+    return bits < 8 ? 1 : (unsigned)bits / 8;
+}
+
 static uintptr_t address(const hone_rt_view *view)
 {
     return view->span.buffer ? (uintptr_t)view->span.buffer->host + view->span.offset : (uintptr_t)view->span.host;
@@ -295,7 +304,7 @@ static uintptr_t address(const hone_rt_view *view)
 static hone_strided strided(const matmul_call *call, int o)
 {
     const hone_tensor *t = call->tensor[o];
-    return (hone_strided){(const void *)address(&call->view[o]), hone_dtype_bits(t->dtype) / 8, t->rank, t->shape,
+    return (hone_strided){(const void *)address(&call->view[o]), bytes_of(t->dtype), t->rank, t->shape,
                           t->stride};
 }
 
@@ -356,14 +365,14 @@ static unsigned alignment_of(const matmul_call *call)
     uintptr_t all = 0;
     for (int o = 0; o < call->operands; o++)
         if (call->tensor[o]) all |= address(&call->view[o]);
-    return alignment_class(all, (unsigned)hone_dtype_bits((hone_dtype)call->problem.type_c) / 8);
+    return alignment_class(all, bytes_of((hone_dtype)call->problem.type_c));
 }
 
 static hone_status matmul_on(hone_rt_stream *stream, const hone_tensor *a, const hone_tensor *b, hone_tensor *c,
                              const hone_matmul_options *options)
 {
     matmul_call call;
-    HONE_TRY(describe(&call, stream->be->device, a, b, c, options, false));
+    HONE_TRY(describe(&call, stream->be->device, a, b, c, options, HONE_RT_DATA_NEEDED));
     if (call.empty) return hone_matmul_op.check(&call.problem);
     HONE_TRY(check_overlap(&call));
     hone_arguments arguments = {call.operands, call.scalars, call.span, call.scalar, 0};
@@ -429,13 +438,13 @@ static hone_status many_on(hone_rt_stream *stream, int64_t count, const hone_ten
 {
     matmul_call call;
     uintptr_t   all = 0;
-    HONE_TRY(describe(&call, stream->be->device, a, b, c, options, true));
+    HONE_TRY(describe(&call, stream->be->device, a, b, c, options, HONE_RT_DATA_IGNORED));
     for (int o = HONE_MATMUL_STEP0; o < call.operands; o++)
         HONE_CHECK(!call.tensor[o] || call.tensor[o]->data || call.tensor[o]->buffer, HONE_ERROR_ARGUMENT,
                    "%s has no memory", operand_names[o]);
     HONE_TRY(make_many(&call, count));
     if (call.empty || count == 0) return hone_matmul_op.check(&call.problem);
-    uintptr_t element = (uintptr_t)hone_dtype_bits(c->dtype) / 8;
+    unsigned element = bytes_of(c->dtype);
     HONE_TRY(gather(a_at, count, "a_at", element, &all));
     HONE_TRY(gather(b_at, count, "b_at", element, &all));
     HONE_TRY(gather((const void *const *)c_at, count, "c_at", element, &all));
@@ -445,7 +454,7 @@ static hone_status many_on(hone_rt_stream *stream, int64_t count, const hone_ten
     for (int o = HONE_MATMUL_STEP0; o < call.operands; o++)
         if (call.tensor[o]) all |= address(&call.view[o]);
     hone_arguments arguments = {call.operands, call.scalars, call.span, call.scalar, count};
-    return hone_rt_run(stream, &hone_matmul_op, &call.problem, alignment_class(all, (unsigned)element), &arguments);
+    return hone_rt_run(stream, &hone_matmul_op, &call.problem, alignment_class(all, element), &arguments);
 }
 
 hone_status hone_matmul_many(hone_stream *handle, int64_t count, const hone_tensor *a, const void *const *a_at,
@@ -467,7 +476,7 @@ static hone_status plan_of(hone_rt_device *device, const matmul_call *call, hone
     bool          placed = !call->problem.pointers;
     for (int o = 0; o < call->operands; o++)
         if (call->tensor[o] && !call->tensor[o]->data && !call->tensor[o]->buffer) placed = false;
-    unsigned alignment = placed ? alignment_of(call) : (unsigned)hone_dtype_bits((hone_dtype)call->problem.type_c) / 8;
+    unsigned alignment = placed ? alignment_of(call) : bytes_of((hone_dtype)call->problem.type_c);
     hone_request request = hone_rt_request(device->context, device->be, &hone_matmul_op, &call->problem, alignment);
     HONE_TRY(hone_rt_plan_for(device->context, &request, &plan));
     return hone_rt_plan_handle(plan, out);
@@ -481,7 +490,7 @@ hone_status hone_matmul_plan(hone_device *handle, const hone_tensor *a, const ho
     HONE_CHECK(out, HONE_ERROR_ARGUMENT, "matmul plan: where to put it (out) is NULL");
     *out = NULL;
     HONE_TRY(hone_rt_device_get(handle, "matmul plan", &device));
-    HONE_TRY(describe(&call, device->be, a, b, c, options, true));
+    HONE_TRY(describe(&call, device->be, a, b, c, options, HONE_RT_DATA_OPTIONAL));
     return plan_of(device, &call, out);
 }
 
@@ -493,7 +502,7 @@ hone_status hone_matmul_many_plan(hone_device *handle, int64_t count, const hone
     HONE_CHECK(out, HONE_ERROR_ARGUMENT, "matmul many plan: where to put it (out) is NULL");
     *out = NULL;
     HONE_TRY(hone_rt_device_get(handle, "matmul many plan", &device));
-    HONE_TRY(describe(&call, device->be, a, b, c, options, true));
+    HONE_TRY(describe(&call, device->be, a, b, c, options, HONE_RT_DATA_IGNORED));
     HONE_TRY(make_many(&call, count));
     return plan_of(device, &call, out);
 }
