@@ -30,7 +30,9 @@ static void note_roles(hone_rt_plan *plan)
         hone_role_extent(&roles[i], &low, &high);
         plan->role_direction[i] = (uint8_t)roles[i].direction;
         plan->role_indirect[i] = roles[i].indirect;
+        plan->takes_arrays |= roles[i].indirect;
         plan->role_bytes[i] = roles[i].indirect ? 0 : (size_t)high;
+        plan->role_below[i] = roles[i].indirect ? 0 : (size_t)-low;
     }
 }
 
@@ -308,13 +310,22 @@ static hone_status resolve(const hone_be_device *device, const hone_operand *ope
     hone_rt_buffer *buffer;
     HONE_TRY(hone_rt_buffer_get(operand->buffer, "plan run", &buffer));
     HONE_CHECK(buffer->be->device == device, HONE_ERROR_ARGUMENT,
-               "plan run: %s is in a buffer of %s, the plan is of %s", what, buffer->be->device->name, device->name);
+               "plan run: %s is in a buffer of %s%s, the plan is of %s", what, buffer->be->device->name,
+               hone_rt_device_elsewhere(buffer->be->device, device), device->name);
+    HONE_CHECK(!operand->host, HONE_ERROR_ARGUMENT, "plan run: %s has both host memory (%p) and a buffer", what,
+               operand->host);
     HONE_CHECK(operand->offset <= buffer->be->bytes && operand->bytes <= buffer->be->bytes - operand->offset,
                HONE_ERROR_ARGUMENT, "plan run: %s: %zu bytes from offset %zu go past the buffer's end, it has %zu",
                what, operand->bytes, operand->offset, buffer->be->bytes);
     *out = (hone_span){buffer->be, buffer->be->host ? (char *)buffer->be->host + operand->offset : NULL,
-                       operand->offset, buffer->be->bytes - operand->offset};
+                       operand->offset, operand->bytes ? operand->bytes : buffer->be->bytes - operand->offset};
     return HONE_OK;
+}
+
+/* Also where the host cannot reach it: memory of devices is aligned, so that the offset tells. */
+static uintptr_t address(const hone_span *span)
+{
+    return span->buffer ? (uintptr_t)span->buffer->host + span->offset : (uintptr_t)span->host;
 }
 
 static const char *role_name(const hone_rt_plan *plan, int role)
@@ -324,17 +335,37 @@ static const char *role_name(const hone_rt_plan *plan, int role)
     return roles[role].name; /* static text of the op */
 }
 
+/* An array of pointers, all of which are the caller's promise. */
+static hone_status check_array(const hone_rt_plan *plan, int i, const hone_span *span, int64_t items)
+{
+    HONE_CHECK(!span->buffer || span->buffer->host, HONE_ERROR_UNSUPPORTED,
+               "plan run: operand %d (%s) is an array of pointers in memory that the host does not reach", i,
+               role_name(plan, i));
+    uintptr_t at = address(span);
+    HONE_CHECK(at || items == 0, HONE_ERROR_ARGUMENT, "plan run: operand %d (%s) is missing", i, role_name(plan, i));
+    HONE_CHECK(at % _Alignof(void *) == 0, HONE_ERROR_ARGUMENT,
+               "plan run: operand %d (%s) at %p is not aligned as an array of pointers is", i, role_name(plan, i),
+               (void *)at);
+    HONE_CHECK((!span->bytes && !span->buffer) || span->bytes / sizeof(void *) >= (uint64_t)items, HONE_ERROR_ARGUMENT,
+               "plan run: operand %d (%s) has %zu bytes; that is not %" PRId64 " pointers", i, role_name(plan, i),
+               span->bytes, items);
+    return HONE_OK;
+}
+
 static hone_status check_operand(const hone_rt_plan *plan, int i, const hone_span *span)
 {
-    uintptr_t at = span->buffer ? (uintptr_t)span->buffer->host + span->offset : (uintptr_t)span->host;
-    HONE_CHECK(at || span->buffer, HONE_ERROR_ARGUMENT, "plan run: operand %d (%s) is missing", i, role_name(plan, i));
-    if (plan->role_indirect[i]) return HONE_OK;
+    uintptr_t at = address(span);
+    HONE_CHECK(at || span->buffer || !plan->role_bytes[i], HONE_ERROR_ARGUMENT, "plan run: operand %d (%s) is missing",
+               i, role_name(plan, i));
     HONE_CHECK((at & (plan->request.alignment - 1)) == 0, HONE_ERROR_ARGUMENT,
                "plan run: operand %d (%s) at %p is not aligned to the %u bytes that the plan was made for", i,
                role_name(plan, i), (void *)at, plan->request.alignment);
-    HONE_CHECK(!span->bytes || span->bytes >= plan->role_bytes[i], HONE_ERROR_ARGUMENT,
+    HONE_CHECK((!span->bytes && !span->buffer) || span->bytes >= plan->role_bytes[i], HONE_ERROR_ARGUMENT,
                "plan run: operand %d (%s) has %zu bytes, the plan touches %zu", i, role_name(plan, i), span->bytes,
                plan->role_bytes[i]);
+    HONE_CHECK(!span->buffer || span->offset >= plan->role_below[i], HONE_ERROR_ARGUMENT,
+               "plan run: operand %d (%s) at offset %zu of its buffer: the plan touches %zu bytes below", i,
+               role_name(plan, i), span->offset, plan->role_below[i]);
     return HONE_OK;
 }
 
@@ -350,6 +381,8 @@ static hone_status check_arguments(const hone_rt_plan *plan, const hone_plan_arg
                "plan run: %d values at %p; the plan takes %d", arguments->value_count, (const void *)arguments->values,
                plan->scalar_count);
     HONE_CHECK(arguments->items >= 0, HONE_ERROR_ARGUMENT, "plan run: %" PRId64 " items", arguments->items);
+    HONE_CHECK(arguments->items == 0 || plan->takes_arrays, HONE_ERROR_ARGUMENT,
+               "plan run: %" PRId64 " items, but the plan takes no arrays of pointers", arguments->items);
     return HONE_OK;
 }
 
@@ -359,7 +392,8 @@ static hone_status run_plan(hone_rt_stream *stream, hone_rt_plan *plan, const ho
     hone_scalar         scalars[HONE_SCALARS_MAX];
     const hone_request *request = &plan->request;
     HONE_CHECK(request->device == stream->be->device, HONE_ERROR_ARGUMENT,
-               "plan run: the plan is of %s, the stream of %s", request->device->name, stream->be->device->name);
+               "plan run: the plan is of %s%s, the stream of %s", request->device->name,
+               hone_rt_device_elsewhere(request->device, stream->be->device), stream->be->device->name);
     HONE_TRY(check_arguments(plan, arguments));
     for (int i = 0; i < plan->role_count; i++) {
         if (plan->role_direction[i] == HONE_UNUSED) {
@@ -367,16 +401,18 @@ static hone_status run_plan(hone_rt_stream *stream, hone_rt_plan *plan, const ho
             continue;
         }
         HONE_TRY(resolve(request->device, &arguments->operands[i], "an operand", &spans[i]));
-        HONE_TRY(check_operand(plan, i, &spans[i]));
+        if (plan->role_indirect[i])
+            HONE_TRY(check_array(plan, i, &spans[i], arguments->items));
+        else
+            HONE_TRY(check_operand(plan, i, &spans[i]));
     }
     for (int i = 0; i < plan->scalar_count; i++) scalars[i] = (hone_scalar){arguments->values[i], NULL};
     if (plan->needs.scratch_bytes) {
         const hone_operand *given = &arguments->scratch;
         HONE_TRY(resolve(request->device, given, "the scratch", &scratch));
-        size_t    room = given->buffer ? scratch.bytes : given->bytes;
-        uintptr_t at = (uintptr_t)hone_span_host(&scratch);
-        HONE_CHECK((given->buffer || given->host) && room >= plan->needs.scratch_bytes, HONE_ERROR_ARGUMENT,
-                   "plan run: %zu bytes of scratch at %p; the plan needs %zu", room, (void *)at,
+        uintptr_t at = address(&scratch);
+        HONE_CHECK((given->buffer || given->host) && scratch.bytes >= plan->needs.scratch_bytes, HONE_ERROR_ARGUMENT,
+                   "plan run: %zu bytes of scratch at %p; the plan needs %zu", scratch.bytes, (void *)at,
                    plan->needs.scratch_bytes);
         HONE_CHECK(at % HONE_CACHE_LINE == 0, HONE_ERROR_ARGUMENT,
                    "plan run: the scratch at %p is not aligned to 64 bytes", (void *)at);

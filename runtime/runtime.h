@@ -69,8 +69,10 @@ struct hone_rt_plan {
     uint64_t         hash;
     hone_rt_context *context;
     int              role_count, scalar_count;
+    bool             takes_arrays; /* of pointers */
     uint8_t          role_direction[HONE_ROLES_MAX], role_indirect[HONE_ROLES_MAX];
     size_t           role_bytes[HONE_ROLES_MAX]; /* from the first element on */
+    size_t           role_below[HONE_ROLES_MAX]; /* before it, where strides are negative */
 };
 
 /* Whoever holds a plan holds its context as well, and gives back the plan first.
