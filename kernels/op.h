@@ -41,6 +41,7 @@ typedef enum hone_data_kind {
     HONE_DATA_RANDOM = 0, /* uniform and symmetric about 0, about [-1, 1), finite, no denormals */
     HONE_DATA_INTEGERS,   /* a few bits: finds wrong indices */
     HONE_DATA_WIDE,       /* integers of more than 11 bits against -1, 0, 1: finds inputs rounded on the way */
+    HONE_DATA_NOT_FINITE, /* random, but for a NaN or an infinity in each input, whose way arithmetic tells */
     HONE_DATA_COUNT
 } hone_data_kind;
 

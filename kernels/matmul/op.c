@@ -1,6 +1,7 @@
 /* The matmul op: what is legal, what its arguments are, what it costs, what it is tried with, and the table that tells
  * the rest of hone. The text of a problem lives in text.c, its meaning in reference.c, its backward pass in gradient.c.
  */
+#include <math.h>
 #include <string.h>
 
 #include <hone/accuracy.h>
@@ -274,11 +275,27 @@ static bool matmul_exact(const void *problem, hone_data_kind kind)
 }
 
 /* A factor for alpha, beta or a scale. The real ones are eighths: exact in every type, and so are products of a few. */
-static double factor_of(const recipe *r, hone_data_kind kind, uint64_t bits)
+static double factor_of(const recipe *r, bool real, uint64_t bits)
 {
-    double size =
-        kind == HONE_DATA_RANDOM ? (double)(3 + (bits >> 8) % 13) / 8 : 1 + (double)((bits >> 8) % (uint64_t)r->factor);
+    uint64_t more = bits >> 8;
+    double   size = real ? (double)(3 + more % 13) / 8 : 1 + (double)(more % (uint64_t)r->factor);
     return bits & 1 ? -size : size;
+}
+
+/* One element of an input made NaN or infinite. */
+static void plant(const hone_role *role, const hone_span *span, int64_t items, uint64_t bits)
+{
+    static const double strange[] = {NAN, NAN, INFINITY, -INFINITY};
+    int64_t             count = hone_role_count(role);
+    if (count == 0 || (role->indirect && items == 0)) return;
+    double  value = strange[bits & 3];
+    int64_t offset = hone_role_offset(role, (int64_t)((bits >> 2 & 0xffffffffu) * (uint64_t)count >> 32));
+    void   *at = hone_span_host(span);
+    if (role->indirect) at = ((void **)at)[(bits >> 34) % (uint64_t)items];
+    if (role->type == HONE_F32)
+        ((float *)at)[offset] = (float)value;
+    else
+        ((double *)at)[offset] = value;
 }
 
 static hone_status matmul_generate(const void *problem, hone_data_kind kind, uint64_t seed, const hone_arguments *into,
@@ -289,17 +306,21 @@ static hone_status matmul_generate(const void *problem, hone_data_kind kind, uin
     int                        count = hone_matmul_roles(p, roles);
     recipe                     r = recipe_of(p, kind, seed);
     hone_values                wider = r.small; /* inputs of activations: far enough out to reach both their ends */
-    if (kind == HONE_DATA_RANDOM) wider.largest = 4;
+    bool                       real = kind == HONE_DATA_RANDOM || kind == HONE_DATA_NOT_FINITE;
+    if (real) wider.largest = 4;
     for (int i = 0; i < count; i++) {
         if (!(roles[i].direction & HONE_IN)) continue;
         const hone_values *values = i == HONE_MATMUL_A ? &r.a : i == HONE_MATMUL_B ? &r.b : &r.small;
         if (i >= HONE_MATMUL_STEP0 && step_transcendental(p->step[i - HONE_MATMUL_STEP0].kind)) values = &wider;
         hone_role_fill(&roles[i], &into->at[i], into->items, values, hone_random_at(seed, (uint64_t)i));
+        bool slope = i >= HONE_MATMUL_STEP0 && p->step[i - HONE_MATMUL_STEP0].kind >= HONE_STEP_RELU_GRADIENT;
+        if (kind == HONE_DATA_NOT_FINITE && !slope)
+            plant(&roles[i], &into->at[i], into->items, hone_random_at(seed + 1, (uint64_t)i));
     }
     for (int i = 0; i < HONE_MATMUL_VALUE0 + p->step_count; i++) {
         bool used = i == HONE_MATMUL_ALPHA || (i == HONE_MATMUL_BETA && p->reads_c) ||
                     (i >= HONE_MATMUL_VALUE0 && p->step[i - HONE_MATMUL_VALUE0].kind == HONE_STEP_SCALE);
-        scalars[i] = (hone_scalar){used ? factor_of(&r, kind, hone_random_at(~seed, (uint64_t)i)) : 0, NULL};
+        scalars[i] = (hone_scalar){used ? factor_of(&r, real, hone_random_at(~seed, (uint64_t)i)) : 0, NULL};
     }
     return HONE_OK;
 }

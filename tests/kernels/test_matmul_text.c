@@ -31,7 +31,7 @@ static void same_bytes(const hone_matmul_problem *p, const char *from)
 static void random_problems_come_back(void **state)
 {
     (void)state;
-    for (uint64_t seed = 0; seed < 40000; seed++) {
+    for (uint64_t seed = 0; seed < 40000 / HONE_TEST_SHARE; seed++) {
         hone_matmul_problem p;
         char                from[48];
         snprintf(from, sizeof from, "seed %d", (int)seed);
@@ -226,7 +226,7 @@ static void interleaved_outputs_are_legal(void **state)
 static void overlap_is_exact(void **state)
 {
     (void)state;
-    for (uint64_t seed = 0; seed < 20000; seed++) {
+    for (uint64_t seed = 0; seed < 20000 / HONE_TEST_SHARE; seed++) {
         hone_role role = {.name = "c", .type = HONE_F32, .rank = 1 + (int)(seed % 4)};
         uint64_t  bits = seed * 0x9e3779b97f4a7c15u;
         for (int d = 0; d < role.rank; d++) {

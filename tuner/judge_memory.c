@@ -1,0 +1,320 @@
+/* The memory of a judged case: every argument between guard zones, all that is no element a pattern that reads as NaN,
+ * outputs another NaN, and copies of all that for afterwards. */
+#include "tuner/judge_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/random.h"
+#include "base/size.h"
+#include "base/status.h"
+
+enum { PLACE = 128, GUARD_LEAST = 512, GUARD_MOST = 16384, PATTERN = 0xff };
+
+/* What an output is filled with: a quiet NaN that no arithmetic makes. */
+static const uint32_t unwritten_32 = 0x7fe5a5a5u;
+static const uint64_t unwritten_64 = 0x7ffe5a5a5a5a5a5au;
+
+/* --- elements --------------------------------------------------------------------------------------------------- */
+
+/* Calls row(self, offset of its first element, flat index of it) for each run along the last dimension. */
+static void each_row(const hone_role *role, void (*row)(void *self, int64_t offset, int64_t at), void *self)
+{
+    int64_t index[HONE_RANK_MAX] = {0}, offset = 0, at = 0;
+    if (hone_role_count(role) == 0) return;
+    int64_t columns = role->rank ? role->shape[role->rank - 1] : 1;
+    for (;;) {
+        row(self, offset, at);
+        at += columns;
+        int d = role->rank - 2;
+        for (; d >= 0; d--) {
+            offset += role->stride[d];
+            if (++index[d] < role->shape[d]) break;
+            offset -= role->stride[d] * index[d];
+            index[d] = 0;
+        }
+        if (d < 0) return;
+    }
+}
+
+typedef struct mover {
+    int64_t     columns, stride; /* in elements */
+    int         size;
+    char       *item, *got;
+    const char *before;
+} mover;
+
+static inline void copy_row(char *to, int64_t to_step, const char *from, int64_t from_step, int64_t count, int size)
+{
+    if (to_step == size && from_step == size)
+        memcpy(to, from, (size_t)(count * size));
+    else if (size == 4)
+        for (int64_t i = 0; i < count; i++) memcpy(to + i * to_step, from + i * from_step, 4);
+    else if (size == 8)
+        for (int64_t i = 0; i < count; i++) memcpy(to + i * to_step, from + i * from_step, 8);
+    else
+        for (int64_t i = 0; i < count; i++) memcpy(to + i * to_step, from + i * from_step, (size_t)size);
+}
+
+static void gather_row(void *self, int64_t offset, int64_t at)
+{
+    mover  *m = self;
+    int64_t step = m->stride * m->size;
+    copy_row(m->got + at * m->size, m->size, m->item + offset * m->size, step, m->columns, m->size);
+    copy_row(m->item + offset * m->size, step, m->before + offset * m->size, step, m->columns, m->size);
+}
+
+static void fill_row(void *self, int64_t offset, int64_t at)
+{
+    mover      *m = self;
+    const void *value = m->size == 4 ? (const void *)&unwritten_32 : &unwritten_64;
+    (void)at;
+    copy_row(m->item + offset * m->size, m->stride * m->size, value, 0, m->columns, m->size);
+}
+
+/* The place of element 0, ..., 0 of an item, in `live` or `before`. Items lie backwards: none follows its forerunner.
+ */
+static size_t item_place(const hone_judge_memory *m, int64_t item)
+{
+    return m->first + (size_t)(m->items - 1 - item) * m->item_bytes;
+}
+
+static void each_item(hone_judge_memory *m, char *memory, const char *before,
+                      void (*row)(void *self, int64_t offset, int64_t at))
+{
+    const hone_role *role = &m->role;
+    for (int64_t i = 0; i < m->items; i++) {
+        mover move = {role->rank ? role->shape[role->rank - 1] : 1,
+                      role->rank ? role->stride[role->rank - 1] : 1,
+                      m->element_bytes,
+                      memory + item_place(m, i),
+                      m->got ? m->got + i * m->count * m->element_bytes : NULL,
+                      before ? before + item_place(m, i) : NULL};
+        each_row(role, row, &move);
+    }
+}
+
+bool hone_judge_unwritten(const hone_judge_memory *m, int64_t element)
+{
+    const char *at = m->got + element * m->element_bytes;
+    return m->element_bytes == 4 ? memcmp(at, &unwritten_32, 4) == 0 : memcmp(at, &unwritten_64, 8) == 0;
+}
+
+double hone_judge_value(const hone_judge_memory *m, const char *elements, int64_t element)
+{
+    if (m->role.type == HONE_F32) {
+        float value;
+        memcpy(&value, elements + element * 4, 4);
+        return value;
+    }
+    double value;
+    memcpy(&value, elements + element * 8, 8);
+    return value;
+}
+
+/* --- making ----------------------------------------------------------------------------------------------------- */
+
+/* The earlier argument whose memory this one shares in place; -1: none. */
+static int alias_of(const hone_judge_case *c, const hone_role *roles, int index)
+{
+    const hone_role *mine = &roles[index];
+    for (int i = 0; c->options.in_place && i < index; i++) {
+        const hone_role *other = &roles[i];
+        size_t           dimensions = (size_t)mine->rank * sizeof *mine->shape;
+        if (mine->direction == HONE_IN && (other->direction & HONE_OUT) && (mine->may_alias >> i & 1) &&
+            mine->type == other->type && mine->rank == other->rank && !mine->indirect && !other->indirect &&
+            !memcmp(mine->shape, other->shape, dimensions) && !memcmp(mine->stride, other->stride, dimensions))
+            return i;
+    }
+    return -1;
+}
+
+static hone_status memory_make(hone_judge_case *c, hone_judge_memory *m)
+{
+    int64_t low, high, widest = 0;
+    hone_role_extent(&m->role, &low, &high);
+    m->element_bytes = hone_dtype_bits(m->role.type) / 8;
+    HONE_CHECK(m->role.type == HONE_F32 || m->role.type == HONE_F64, HONE_ERROR_UNSUPPORTED, "judge: %s is %s",
+               m->role.name, hone_dtype_name(m->role.type));
+    m->count = hone_role_count(&m->role);
+    m->items = m->role.indirect ? m->role.items : 1;
+    for (int d = 0; d < m->role.rank; d++)
+        if (m->role.shape[d] > 1) widest = hone_max(widest, llabs(m->role.stride[d]));
+    /* a tile that overruns goes a few rows too far */
+    widest = hone_min(widest, GUARD_MOST);
+    m->guard =
+        (size_t)hone_min(GUARD_MOST, hone_max(GUARD_LEAST, hone_round_up(16 * widest * m->element_bytes, PLACE)));
+    size_t skew = c->alignment < PLACE / 2 ? c->alignment : PLACE / 2; /* aligned to this, and no better */
+    m->first = (size_t)hone_round_up((int64_t)m->guard - low, PLACE) + skew;
+    size_t bytes;
+    HONE_CHECK(hone_size_add(m->first, (size_t)high, &bytes) && hone_size_add(bytes, m->guard + PLACE, &bytes),
+               HONE_ERROR_MEMORY, "judge: %s is too large", m->role.name);
+    m->item_bytes = bytes / PLACE * PLACE;
+    HONE_CHECK(hone_size_mul(m->item_bytes, (size_t)hone_max(m->items, 1), &m->bytes) &&
+                   hone_size_add(m->bytes, PLACE, &bytes),
+               HONE_ERROR_MEMORY, "judge: %s is too large", m->role.name);
+    m->live = hone_alloc_raw(bytes, PLACE);
+    if (!m->live) return HONE_ERROR_MEMORY;
+    if (m->role.direction & HONE_OUT) {
+        bytes = (size_t)m->count * (size_t)m->element_bytes * (size_t)m->items; /* no more than lies in `live` */
+        m->got = hone_alloc_raw(bytes + 1, 64);
+        m->bits = hone_alloc_raw(bytes + 1, 64);
+        if (!m->got || !m->bits) return HONE_ERROR_MEMORY;
+    }
+    if (m->role.indirect) {
+        m->table = hone_alloc((size_t)m->items + 2 * HONE_JUDGE_POINTER_GUARD, sizeof *m->table);
+        if (!m->table) return HONE_ERROR_MEMORY;
+    }
+    return HONE_OK;
+}
+
+hone_status hone_judge_memory_make(hone_judge_case *c)
+{
+    hone_role roles[HONE_ROLES_MAX];
+    c->count = c->op->roles(c->problem.bytes, roles);
+    for (int i = 0; i < c->count; i++) {
+        hone_judge_memory *m = &c->memory[i];
+        m->role = roles[i];
+        m->direction = roles[i].direction;
+        m->alias = -1;
+        if (m->direction == HONE_UNUSED) continue;
+        m->alias = alias_of(c, roles, i);
+        if (m->alias < 0)
+            HONE_TRY(memory_make(c, m));
+        else
+            c->memory[m->alias].direction |= HONE_IN;
+    }
+    return HONE_OK;
+}
+
+void hone_judge_memory_free(hone_judge_case *c)
+{
+    for (int i = 0; i < HONE_ROLES_MAX; i++) {
+        hone_judge_memory *m = &c->memory[i];
+        hone_free(m->live);
+        hone_free(m->table);
+        hone_free(m->got);
+        hone_free(m->bits);
+        hone_free(m->sample);
+        for (int kind = 0; kind < HONE_DATA_COUNT; kind++) {
+            hone_free(m->before[kind]);
+            hone_free(m->table_before[kind]);
+            hone_free(m->truth[kind]);
+        }
+    }
+}
+
+/* --- a launch --------------------------------------------------------------------------------------------------- */
+
+static void point(const hone_judge_memory *m, void **table, char *memory)
+{
+    memset(table, PATTERN, ((size_t)m->items + 2 * HONE_JUDGE_POINTER_GUARD) * sizeof *table);
+    for (int64_t i = 0; i < m->items; i++) table[HONE_JUDGE_POINTER_GUARD + i] = memory + item_place(m, i);
+}
+
+static hone_arguments arguments_of(hone_judge_case *c, hone_data_kind kind, hone_span *spans, size_t shift, bool live)
+{
+    int64_t items = 0;
+    for (int i = 0; i < c->count; i++) {
+        hone_judge_memory *m = &c->memory[c->memory[i].alias < 0 ? i : c->memory[i].alias];
+        spans[i] = (hone_span){0};
+        if (m->direction == HONE_UNUSED) continue;
+        char  *memory = live ? m->live + shift : m->before[kind];
+        void **table = live ? m->table : m->table_before[kind];
+        if (m->role.indirect) {
+            items = m->items;
+            spans[i].host = table + HONE_JUDGE_POINTER_GUARD;
+        } else {
+            int64_t low, high;
+            hone_role_extent(&m->role, &low, &high);
+            spans[i].host = memory + m->first;
+            spans[i].bytes = (size_t)high;
+        }
+    }
+    return (hone_arguments){c->count, c->scalar_count, spans, c->scalars[kind], items};
+}
+
+hone_arguments hone_judge_before(hone_judge_case *c, hone_data_kind kind, hone_span *spans)
+{
+    return arguments_of(c, kind, spans, 0, false);
+}
+
+hone_status hone_judge_data(hone_judge_case *c, hone_data_kind kind)
+{
+    hone_span spans[HONE_ROLES_MAX];
+    if (c->made[kind]) return HONE_OK;
+    for (int i = 0; i < c->count; i++) {
+        hone_judge_memory *m = &c->memory[i];
+        if (!m->live) continue;
+        if (!m->before[kind]) m->before[kind] = hone_alloc_raw(m->bytes, PLACE);
+        if (!m->before[kind]) return HONE_ERROR_MEMORY;
+        memset(m->before[kind], PATTERN, m->bytes);
+        if (m->role.indirect) {
+            if (!m->table_before[kind])
+                m->table_before[kind] =
+                    hone_alloc((size_t)m->items + 2 * HONE_JUDGE_POINTER_GUARD, sizeof *m->table_before[kind]);
+            if (!m->table_before[kind]) return HONE_ERROR_MEMORY;
+            point(m, m->table_before[kind], m->before[kind]);
+        }
+        if (m->role.direction == HONE_OUT) each_item(m, m->before[kind], NULL, fill_row);
+    }
+    hone_arguments into = hone_judge_before(c, kind, spans);
+    HONE_TRY(c->op->generate(c->problem.bytes, kind, hone_random_at(c->options.seed, (uint64_t)kind), &into,
+                             c->scalars[kind]));
+    c->made[kind] = true;
+    return HONE_OK;
+}
+
+hone_arguments hone_judge_lay_out(hone_judge_case *c, hone_data_kind kind, size_t shift, hone_span *spans)
+{
+    for (int i = 0; i < c->count; i++) {
+        hone_judge_memory *m = &c->memory[i];
+        if (!m->live) continue;
+        memcpy(m->live + shift, m->before[kind], m->bytes);
+        if (m->role.indirect) point(m, m->table, m->live + shift);
+    }
+    return arguments_of(c, kind, spans, shift, true);
+}
+
+/* --- and after it ------------------------------------------------------------------------------------------------ */
+
+/* In words, where the first byte lies that changed. */
+static const char *place_of(const hone_judge_memory *m, const char *live, const char *before)
+{
+    int64_t low, high;
+    size_t  at = 0;
+    hone_role_extent(&m->role, &low, &high);
+    while (live[at] == before[at]) at++;
+    int64_t from_first = (int64_t)(at % m->item_bytes) - (int64_t)m->first;
+    if (from_first < low) return "the guard zone before it";
+    if (from_first >= high) return "the guard zone behind it";
+    return m->role.direction == HONE_IN ? "an input" : "the padding between its elements";
+}
+
+bool hone_judge_gather(hone_judge_case *c, hone_data_kind kind, size_t shift, int *role, const char **place)
+{
+    bool clean = true;
+    for (int i = 0; i < c->count; i++) {
+        hone_judge_memory *m = &c->memory[i];
+        if (!m->live) continue;
+        if (m->got) each_item(m, m->live + shift, m->before[kind], gather_row);
+        if (clean && memcmp(m->live + shift, m->before[kind], m->bytes) != 0) {
+            clean = false;
+            *role = i;
+            *place = place_of(m, m->live + shift, m->before[kind]);
+        }
+        if (!clean || !m->role.indirect) continue;
+        const void *const *expected = (const void *const *)m->table_before[kind];
+        for (int64_t t = 0; t < m->items + 2 * HONE_JUDGE_POINTER_GUARD; t++) {
+            bool        inside = t >= HONE_JUDGE_POINTER_GUARD && t < HONE_JUDGE_POINTER_GUARD + m->items;
+            const void *should = inside ? m->live + shift + item_place(m, t - HONE_JUDGE_POINTER_GUARD) : expected[t];
+            if (m->table[t] == should) continue;
+            clean = false;
+            *role = i;
+            *place = "its array of pointers";
+            break;
+        }
+    }
+    return clean;
+}
