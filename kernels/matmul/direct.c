@@ -3,6 +3,8 @@
  *
  * All of k is done at once, so that a call is little more than its tiles. The columns of one tile of one matrix are a
  * unit of work; threads claim runs of units. */
+#include <math.h>
+
 #include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/size.h"
@@ -27,6 +29,7 @@ typedef struct direct_plan {
     const hone_matmul_tile *tile;
     int                     threads;
     int64_t                 strips, panels;
+    int64_t                 rows, longer; /* of a strip; the first `longer` strips have one more */
     double                  unit_flops;
 } direct_plan;
 
@@ -39,6 +42,8 @@ static void plan_make(const hone_request *request, const hone_config *config, di
     out->threads = request->threads;
     out->strips = hone_divide_up(f->m, out->tile->m);
     out->panels = hone_divide_up(f->n, out->tile->n);
+    out->rows = out->strips ? f->m / out->strips : 0;
+    out->longer = out->strips ? f->m % out->strips : 0;
     out->unit_flops = 2.0 * (double)f->m * (double)hone_min(f->n, out->tile->n) * (double)f->k;
 }
 
@@ -66,22 +71,18 @@ static double direct_estimate(const hone_request *request, const hone_config *co
 
     const double k = (double)f->k, m = (double)f->m, n = (double)f->n, strips = (double)plan.strips;
     const double panels = (double)plan.panels, items = (double)f->items;
-    const double vectors = (double)hone_divide_up(f->n, tile->kit->lanes),
-                 vectors_a_tile = vectors < tile->n / tile->kit->lanes ? vectors : tile->n / tile->kit->lanes;
-    const double idle = 8 / (m / strips * vectors_a_tile);
+    const double vectors = (double)hone_divide_up(f->n, tile->kit->lanes);
+    const double idle = 8 / (m / strips * fmin(vectors, tile->n / tile->kit->lanes));
     const double line = (double)hone_max(f->b_k, -f->b_k) * f->bytes;
     const double panel = k * (line < 64 ? line : tile->n * f->bytes < 64 ? 64 : tile->n * f->bytes);
     const double all = f->bytes * (m * k + k * n + m * n);
 
-    double seconds = 2 * m * vectors * tile->kit->lanes * k / hone_matmul_peak(device, tile) * (idle > 1 ? idle : 1);
-    if (line >= 1024 && k > 64) seconds *= 1.15;
-    seconds += strips * panels * 8e-9;
-    seconds += hone_matmul_read_seconds(device, panels * panel, all);
-    seconds += (strips - 1) * hone_matmul_read_seconds(device, panels * panel, 2 * panel) * 0.5;
-    seconds +=
-        panels *
-        hone_matmul_read_seconds(device, f->bytes * m * k, all < 2 * f->bytes * m * k ? all : 2 * f->bytes * m * k) *
-        0.3;
+    double multiply = 2 * m * vectors * tile->kit->lanes * k / hone_matmul_peak(device, tile) * (idle > 1 ? idle : 1);
+    if (plan.strips > 1 && line >= 1024 && k > 64) multiply *= 1.15;
+    double fetch = hone_matmul_read_seconds(device, panels * panel + f->bytes * m * (k + n), all);
+    fetch += (strips - 1) * hone_matmul_read_seconds(device, panels * panel, 2 * panel) * 0.5;
+    fetch += (panels - 1) * hone_matmul_read_seconds(device, f->bytes * m * k, fmin(all, 2 * f->bytes * m * k)) * 0.3;
+    double seconds = hone_matmul_overlap(multiply, fetch) + strips * panels * 8e-9;
     if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, f->bytes * m * n, 0) * 4;
 
     const double units = items * panels, threads = units < plan.threads ? units : plan.threads;
@@ -124,31 +125,29 @@ typedef struct direct_work {
     int                   chunks;
 } direct_work;
 
-static void worker(void *argument, int chunk)
+/* Units begin .. end-1, of which the first is panel `panel` of matrix `matrix`. */
+static void units_run(const direct_work *work, int64_t begin, int64_t end, int64_t matrix, int64_t panel)
 {
-    const direct_work *work = argument;
     const direct_plan *plan = work->plan;
     const hone_matmul_frame *f = &plan->frame;
     const hone_matmul_tile *tile = plan->tile;
     const bool by_room = f->step_count || f->c_n != 1;
     char room[HONE_MATMUL_TILE_BYTES_MAX] __attribute__((aligned(64)));
-    const int64_t end = work->units * (chunk + 1) / work->chunks;
-    int64_t unit = work->units * chunk / work->chunks, panel = unit % plan->panels;
     hone_matmul_tile_job job = {.k = f->k, .a_m = f->a_m, .a_k = f->a_k, .b_k = f->b_k, .alpha = work->alpha};
 
     job.c = room;
     job.c_m = by_room ? tile->n : f->c_m;
     job.beta = by_room ? 0 : work->beta;
-    for (int64_t item_at = unit / plan->panels; unit < end; item_at++) {
+    for (int64_t unit = begin; unit < end; matrix++, panel = 0) {
         hone_matmul_item item;
-        hone_matmul_item_at(f, work->arguments, item_at, &item);
+        hone_matmul_item_at(f, work->arguments, matrix, &item);
         for (; panel < plan->panels && unit < end; panel++, unit++) {
             const int64_t column = panel * tile->n;
             job.n = hone_min(f->n - column, tile->n);
             job.b = item.b + column * f->bytes;
             for (int64_t strip = 0, row = 0; strip < plan->strips; strip++, row += job.m) {
                 char *c = item.c + (row * f->c_m + column * f->c_n) * f->bytes;
-                job.m = (strip + 1) * f->m / plan->strips - row;
+                job.m = plan->rows + (strip < plan->longer);
                 job.a = item.a + row * f->a_m * f->bytes;
                 if (!by_room) job.c = c;
                 tile->multiply(&job);
@@ -157,8 +156,14 @@ static void worker(void *argument, int chunk)
                                                                 work->beta, row, column, f->step_count, item.step});
             }
         }
-        panel = 0;
     }
+}
+
+static void worker(void *argument, int chunk)
+{
+    const direct_work *work = argument;
+    const int64_t begin = work->units * chunk / work->chunks, end = work->units * (chunk + 1) / work->chunks;
+    units_run(work, begin, end, begin / work->plan->panels, begin % work->plan->panels);
 }
 
 static hone_status direct_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments,
@@ -179,7 +184,7 @@ static hone_status direct_launch(void *ready, hone_be_stream *stream, const hone
             (int)hone_max(1, hone_min(hone_min(work.units, 4 * threads), worth < 1e9 ? (int64_t)worth : 1000000000));
     }
     if (work.chunks == 1)
-        worker(&work, 0);
+        units_run(&work, 0, work.units, 0, 0);
     else
         hone_cpu_each(&stream->team, work.chunks, worker, &work);
     return HONE_OK;

@@ -40,10 +40,16 @@ int64_t hone_matmul_items(const hone_matmul_frame *frame, const hone_arguments *
 void    hone_matmul_item_at(const hone_matmul_frame *frame, const hone_arguments *arguments, int64_t index,
                             hone_matmul_item *out);
 
-/* Operations a second of one thread for this tile, measured or presumed. */
+/* Operations a second that one thread reaches with this tile, by the measured or presumed rate of the device. */
 double hone_matmul_peak(const hone_be_device *device, const hone_matmul_tile *tile);
 /* Seconds to read this much that lies together in the smallest cache that holds `footprint`; by one thread. */
 double hone_matmul_read_seconds(const hone_be_device *device, double bytes, double footprint);
+
+/* The time of two things that mostly run beside each other. */
+static inline double hone_matmul_overlap(double a, double b)
+{
+    return a > b ? a + b / 4 : b + a / 4;
+}
 
 /* Keeps the `cap` best of the configurations seen, in the order of their estimates; equals stay as they came. */
 void hone_matmul_config_rank(hone_config *configs, double *seconds, int *count, int cap, const hone_config *config,

@@ -14,8 +14,8 @@
  * A strip is copied in the direction in which it lies, as tiles take either. The rows are dealt out evenly among the
  * strips, the whole of k among its blocks. No sum is ever split among threads, and sums are cut at the same places for
  * any number of them: so results are the same, bit for bit. */
+#include <math.h>
 #include <stdatomic.h>
-#include <string.h>
 
 #include "backends/cpu/cpu.h"
 #include "base/alloc.h"
@@ -338,17 +338,19 @@ static double packed_estimate(const hone_request *request, const hone_config *co
     /* One cycle a vector of sums and step of k, where there are enough of them to hide an addition's latency. */
     const double vectors = (double)hone_divide_up((int64_t)n, plan.tile->kit->lanes);
     const double tile_vectors = (double)(plan.tile->n / plan.tile->kit->lanes);
-    const double idle = 8 / (m / strips * (vectors < tile_vectors ? vectors : tile_vectors));
+    const double idle = 8 / (m / strips * fmin(vectors, tile_vectors));
     const double multiply =
         2 * m * vectors * plan.tile->kit->lanes * k / hone_matmul_peak(device, plan.tile) * (idle > 1 ? idle : 1);
     const double tiles = strips * (double)cut->k_blocks * (double)hone_divide_up((int64_t)n, plan.tile->n);
 
-    double seconds = multiply * 1.03 + tiles * 20e-9;
-    seconds += strips * hone_matmul_read_seconds(device, bytes * k * n, in_block) * 0.1;
-    seconds += hone_matmul_read_seconds(device, bytes * m * k, all) * (plan.pack_a ? 0.5 : 0.2);
-    seconds += hone_matmul_read_seconds(device, bytes * k * n, all) * (f->b_n == 1 ? 0.5 : 1.5);
-    seconds += hone_matmul_read_seconds(device, bytes * m * n * (double)(2 * cut->k_blocks - 1), all) * 0.3;
-    if (!plan.pack_b) seconds += (strips - 1) * hone_matmul_read_seconds(device, bytes * k * n, bytes * k * n) * 0.5;
+    double fetch = hone_matmul_read_seconds(device, bytes * (m * k + k * n + m * n), all);
+    fetch +=
+        (strips - 1) * hone_matmul_read_seconds(device, bytes * k * n, plan.pack_b ? in_block : bytes * k * n) * 0.2;
+    fetch += hone_matmul_read_seconds(device, bytes * m * n * (double)(2 * cut->k_blocks - 2), all) * 0.3;
+    double seconds = hone_matmul_overlap(multiply * 1.02, fetch) + tiles * 15e-9;
+    if (plan.pack_a) seconds += hone_matmul_read_seconds(device, bytes * m * k, all) * 0.4;
+    if (plan.pack_b)
+        seconds += hone_matmul_read_seconds(device, bytes * k * n, all) * (f->b_n != 1 ? 1.5 : strips > 1 ? 0.4 : 0);
 
     const double threads = pieces < plan.threads ? pieces : plan.threads;
     const double rounds = (double)hone_divide_up((int64_t)pieces, (int64_t)threads);

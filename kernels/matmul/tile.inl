@@ -8,10 +8,18 @@
  * All accumulators live in registers. The loop is written once, and inlined for each number of rows and
  * vectors, so that a tile at the edge does little more work than it must. Its bounds are then literal,
  * and every small loop in it unrolls. */
+#ifndef TILE_WAYS
+#define TILE_WAYS
+typedef enum tile_way {
+    TILE_WHOLE, /* whole vectors */
+    TILE_EDGE,  /* the last vector is masked */
+    TILE_KEEPS  /* masked, and b is kept in a panel */
+} tile_way;
+#endif
 
 static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_tile_job *job,
                                                             vec_mask_of(TILE_REAL) last, const int rows,
-                                                            const int vectors, const int packs)
+                                                            const int vectors, const tile_way way)
 {
     enum { LANES = vec_lanes(TILE_REAL), VECTORS = TILE_N / LANES, GROUPS = (TILE_M + 2) / 3 };
     typedef vec_of(TILE_REAL) vec;
@@ -30,12 +38,22 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
         for (int j = 0; j < vectors; j++)
             sum[i][j] = vec_broadcast((TILE_REAL)0);
 
+    if (job->k >= 64) { /* long enough for c to arrive meanwhile */
+        const TILE_REAL *c = job->c;
+        HONE_UNROLL
+        for (int i = 0; i < rows; i++, c += job->c_m)
+            HONE_UNROLL
+            for (int j = 0; j < vectors; j++)
+                __builtin_prefetch(c + j * LANES, 1);
+    }
+
     for (int64_t k = job->k; k > 0; k--) {
         vec row[VECTORS];
         HONE_UNROLL
         for (int j = 0; j < vectors; j++) {
-            row[j] = j < vectors - 1 ? vec_load(b + j * LANES) : vec_load_first(b + j * LANES, last);
-            if (packs) {
+            row[j] =
+                way == TILE_WHOLE || j < vectors - 1 ? vec_load(b + j * LANES) : vec_load_first(b + j * LANES, last);
+            if (way == TILE_KEEPS) {
                 vec_store(panel + j * LANES, row[j]);
                 __builtin_prefetch(ahead + j * LANES);
             }
@@ -51,7 +69,7 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
         for (int g = 0; g < GROUPS; g++)
             a[g] += a_k;
         b += b_k;
-        if (packs) {
+        if (way == TILE_KEEPS) {
             panel += TILE_N;
             ahead += b_k;
         }
@@ -65,7 +83,7 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
         HONE_UNROLL
         for (int j = 0; j < vectors; j++) {
             vec x = alpha * sum[i][j];
-            if (j < vectors - 1) {
+            if (way == TILE_WHOLE || j < vectors - 1) {
                 if (reads)
                     x = vec_fma(beta, vec_load(c + j * LANES), x);
                 vec_store(c + j * LANES, x);
@@ -77,19 +95,20 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
         }
 }
 
+/* Vectors are all there are, one, or two of three. */
+#define TILE_WAY(rows, way)                                                                                            \
+    vectors == VECTORS                  ? TILE_LOOP(job, last, rows, VECTORS, way)                                     \
+    : (VECTORS < 3 || vectors == 1) ? TILE_LOOP(job, last, rows, 1, way)                                           \
+                                        : TILE_LOOP(job, last, rows, VECTORS < 2 ? VECTORS : 2, way)
 #define TILE_CASE(rows)                                                                                                \
     case rows:                                                                                                         \
-        if (rows <= TILE_M) {                                                                                          \
-            const int r = rows <= TILE_M ? rows : TILE_M;                                                              \
-            if (job->panel)                                                                                            \
-                vectors == 1 ? TILE_LOOP(job, last, r, 1, 1)                                                           \
-                : vectors == 2 ? TILE_LOOP(job, last, r, VECTORS < 2 ? VECTORS : 2, 1)                                 \
-                               : TILE_LOOP(job, last, r, VECTORS, 1);                                                  \
-            else                                                                                                       \
-                vectors == 1 ? TILE_LOOP(job, last, r, 1, 0)                                                           \
-                : vectors == 2 ? TILE_LOOP(job, last, r, VECTORS < 2 ? VECTORS : 2, 0)                                 \
-                               : TILE_LOOP(job, last, r, VECTORS, 0);                                                  \
-        }                                                                                                              \
+        if (rows > TILE_M) return;                                                                                     \
+        if (job->panel)                                                                                                \
+            TILE_WAY((rows <= TILE_M ? rows : TILE_M), TILE_KEEPS);                                                    \
+        else if (whole)                                                                                                \
+            TILE_WAY((rows <= TILE_M ? rows : TILE_M), TILE_WHOLE);                                                    \
+        else                                                                                                           \
+            TILE_WAY((rows <= TILE_M ? rows : TILE_M), TILE_EDGE);                                                     \
         break;
 
 void TILE_NAME(const hone_matmul_tile_job *job)
@@ -97,6 +116,7 @@ void TILE_NAME(const hone_matmul_tile_job *job)
     enum { LANES = vec_lanes(TILE_REAL), VECTORS = TILE_N / LANES };
     const int vectors = (int)(job->n + LANES - 1) / LANES;
     const vec_mask_of(TILE_REAL) last = vec_first(TILE_REAL, job->n - (vectors - 1) * LANES);
+    const int whole = !VEC_MASKS_ARE_FREE && job->n == vectors * LANES;
     if (vectors <= 0 || vectors > VECTORS)
         return;
     switch (job->m) {
@@ -105,6 +125,7 @@ void TILE_NAME(const hone_matmul_tile_job *job)
     }
 }
 
+#undef TILE_WAY
 #undef TILE_CASE
 #undef TILE_NAME
 #undef TILE_LOOP
