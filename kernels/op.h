@@ -64,7 +64,7 @@ typedef struct hone_truth {
 
 /* Where an argument of a backward problem comes from. */
 typedef enum hone_source_kind {
-    HONE_FROM_FORWARD = 1, /* the forward problem's argument `index` */
+    HONE_FROM_FORWARD = 1, /* the forward problem's argument `index`, as that left it */
     HONE_FROM_GRADIENT,    /* the gradient of the forward problem's argument `index`: given for an output, else made */
     HONE_FROM_STEP,        /* what step `index` of this gradient wrote to its own output */
     HONE_FROM_ONE          /* a single 1 */
@@ -95,8 +95,9 @@ typedef struct hone_gradient_step {
     int         gradient_of; /* the forward argument whose gradient that is; -1: an intermediate of this gradient */
 } hone_gradient_step;
 
-/* How the gradients of all inputs follow from the gradients of all outputs. What the backward pass needs of the forward
- * one must be among the forward problem's own arguments: an op refuses where it is not, in words. */
+/* How the gradients of all inputs follow from the gradients of all outputs, each laid out as its argument. Arguments
+ * without elements have no source. What the backward pass needs of the forward one must be among the forward problem's
+ * own arguments: an op refuses where it is not, in words. */
 typedef struct hone_gradient {
     int                count;
     hone_gradient_step step[HONE_GRADIENT_STEPS_MAX];

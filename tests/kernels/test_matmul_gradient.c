@@ -1,0 +1,305 @@
+/* Every gradient against central differences: the backward problems are run as they are told, through the kernel of
+ * plain loops, on f64, and each input's gradient is held against what the forward problem does when it is nudged.
+ *
+ *     L = sum over c of w * c, for a random w: the gradient of c is w */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "kernels/kernel.h"
+#include "kernels/matmul/parts.h"
+
+extern const hone_kernel hone_matmul_reference;
+
+/* Memory for one argument, from its lowest element on. */
+typedef struct memory {
+    double *all;
+    int64_t first, count; /* element 0, ..., 0; and how many there are */
+} memory;
+
+static memory memory_for(const hone_role *role)
+{
+    int64_t low, high;
+    hone_role_extent(role, &low, &high);
+    memory m = {NULL, -low / 8, (high - low) / 8};
+    m.all = calloc((size_t)m.count + 1, sizeof *m.all);
+    return m;
+}
+
+static void launch(const hone_matmul_problem *p, const hone_span *at, const hone_scalar *scalars)
+{
+    const hone_kernel *kernel = &hone_matmul_reference;
+    hone_request       request = {.op = &hone_matmul_op, .problem = p, .threads = 1, .alignment = 8};
+    hone_config        config;
+    hone_needs         needs;
+    void              *ready;
+    hone_arguments arguments = {HONE_MATMUL_STEP0 + p->step_count, HONE_MATMUL_VALUE0 + p->step_count, at, scalars, 0};
+    assert_int_equal(kernel->suggest(&request, &config, 1), 1);
+    assert_int_equal(kernel->prepare(&request, &config, NULL, &ready, &needs), HONE_OK);
+    assert_int_equal(kernel->launch(ready, NULL, &arguments, (hone_span){0}), HONE_OK);
+    kernel->release(ready);
+}
+
+typedef struct forward {
+    hone_matmul_problem p;
+    int                 count;
+    hone_role           role[HONE_ROLES_MAX];
+    memory              m[HONE_ROLES_MAX];      /* inputs as they were; outputs as they came out */
+    memory              c0;                     /* what c was before */
+    memory              w;                      /* the gradient of c */
+    hone_scalar         scalars[HONE_SCALARS_MAX];
+} forward;
+
+static void run_forward(forward *f)
+{
+    hone_span at[HONE_ROLES_MAX] = {{0}};
+    for (int i = 0; i < f->count; i++)
+        if (f->m[i].all) at[i].host = f->m[i].all + f->m[i].first;
+    memcpy(f->m[HONE_MATMUL_C].all, f->c0.all, (size_t)f->c0.count * sizeof *f->c0.all);
+    launch(&f->p, at, f->scalars);
+}
+
+static double loss(forward *f)
+{
+    const hone_role *c = &f->role[HONE_MATMUL_C];
+    double           total = 0;
+    run_forward(f);
+    for (int64_t e = 0, n = hone_role_count(c); e < n; e++) {
+        int64_t at = f->c0.first + hone_role_offset(c, e);
+        total += f->w.all[at] * f->m[HONE_MATMUL_C].all[at];
+    }
+    return total;
+}
+
+static forward begin(const hone_matmul_problem *p, uint64_t seed)
+{
+    forward f;
+    memset(&f, 0, sizeof f);
+    f.p = *p;
+    f.count = hone_matmul_op.roles(&f.p, f.role);
+    for (int i = 0; i < f.count; i++) {
+        if (f.role[i].direction == HONE_UNUSED) continue;
+        f.m[i] = memory_for(&f.role[i]);
+        for (int64_t e = 0; e < f.m[i].count; e++)
+            f.m[i].all[e] = hone_random_signed(hone_random_at(seed * 8 + (uint64_t)i, (uint64_t)e));
+    }
+    f.c0 = memory_for(&f.role[HONE_MATMUL_C]);
+    f.w = memory_for(&f.role[HONE_MATMUL_C]);
+    for (int64_t e = 0; e < f.c0.count; e++) {
+        f.c0.all[e] = hone_random_signed(hone_random_at(seed + 100, (uint64_t)e));
+        f.w.all[e] = hone_random_signed(hone_random_at(seed + 200, (uint64_t)e));
+    }
+    f.scalars[HONE_MATMUL_ALPHA].value = 0.75;
+    f.scalars[HONE_MATMUL_BETA].value = -1.25;
+    for (int i = 0; i < HONE_STEPS_MAX; i++) f.scalars[HONE_MATMUL_VALUE0 + i].value = 1.5 - i;
+    run_forward(&f);
+    return f;
+}
+
+static void end(forward *f)
+{
+    for (int i = 0; i < f->count; i++) free(f->m[i].all);
+    free(f->c0.all);
+    free(f->w.all);
+}
+
+/* Runs the backward problems in their order; gradients[i] is that of the forward argument i. */
+static void run_backward(const forward *f, const hone_gradient *g, memory gradients[HONE_ROLES_MAX])
+{
+    static double one = 1;
+    memory        made[HONE_GRADIENT_STEPS_MAX] = {{0}};
+    for (int s = 0; s < g->count; s++) {
+        const hone_gradient_step  *step = &g->step[s];
+        const hone_matmul_problem *p = (const hone_matmul_problem *)step->problem.bytes;
+        hone_role                  role[HONE_ROLES_MAX];
+        hone_span                  at[HONE_ROLES_MAX] = {{0}};
+        hone_scalar                scalars[HONE_SCALARS_MAX] = {{0}};
+        int                        count = hone_matmul_op.roles(p, role);
+        bool                       sourced[HONE_ROLES_MAX] = {false};
+        assert_string_equal(step->op, "matmul");
+        assert_int_equal(hone_matmul_op.check(p), HONE_OK);
+        for (int i = 0; i < step->source_count; i++) {
+            const hone_source *from = &step->source[i];
+            const memory      *m = NULL;
+            if (from->kind == HONE_FROM_FORWARD) m = &f->m[from->index];
+            if (from->kind == HONE_FROM_GRADIENT) m = from->index == HONE_MATMUL_C ? &f->w : &gradients[from->index];
+            if (from->kind == HONE_FROM_STEP) {
+                assert_true(from->index < s);
+                m = &made[from->index];
+            }
+            if (m) assert_non_null(m->all);
+            at[from->role].host = m ? m->all + m->first : &one;
+            sourced[from->role] = true;
+        }
+        for (int i = 0; i < count; i++) /* all that is read comes from somewhere */
+            if ((role[i].direction & HONE_IN) && hone_role_count(&role[i]) > 0) assert_true(sourced[i]);
+        for (int i = 0; i < HONE_MATMUL_VALUE0 + p->step_count; i++)
+            scalars[i].value = step->scalar_from[i] ? f->scalars[step->scalar_from[i] - 1].value : step->scalar[i];
+        made[s] = memory_for(&role[step->output]);
+        for (int64_t e = 0; e < made[s].count; e++) made[s].all[e] = NAN;
+        at[step->output].host = made[s].all + made[s].first;
+        launch(p, at, scalars);
+        if (step->gradient_of >= 0) gradients[step->gradient_of] = made[s];
+    }
+    for (int s = 0; s < g->count; s++)
+        if (g->step[s].gradient_of < 0) free(made[s].all);
+}
+
+/* The gradient of one argument against differences of the loss, at some of its elements. */
+static void compare(forward *f, int index, const memory *gradient, const char *text)
+{
+    const hone_role *role = &f->role[index];
+    memory          *m = index == HONE_MATMUL_C ? &f->c0 : &f->m[index];
+    int64_t          count = hone_role_count(role);
+    if (count == 0) return;
+    if (!gradient->all) fail_msg("%s: no gradient of %s", text, role->name);
+    for (int64_t n = 0; n < (count < 12 ? count : 12); n++) {
+        int64_t at =
+            hone_role_offset(role, count < 12 ? n : (int64_t)(hone_random_at(7, (uint64_t)n) % (uint64_t)count));
+        double *x = &m->all[m->first + at], old = *x, h = 1e-5;
+        *x = old + h;
+        double above = loss(f);
+        *x = old - h;
+        double below = loss(f);
+        *x = old;
+        double should = (above - below) / (2 * h), got = gradient->all[gradient->first + at];
+        if (!(fabs(got - should) <= 1e-6 * (1 + fabs(should))))
+            fail_msg("%s: the gradient of %s at %lld is %.9g, differences give %.9g", text, role->name, (long long)at,
+                     got, should);
+    }
+    run_forward(f);
+}
+
+static void check(const hone_matmul_problem *p, uint64_t seed, const hone_gradient *g)
+{
+    char    text[HONE_PROBLEM_TEXT_MAX];
+    memory  gradients[HONE_ROLES_MAX] = {{0}};
+    forward f = begin(p, seed);
+    hone_matmul_op.print(p, text, sizeof text);
+    run_backward(&f, g, gradients);
+    for (int i = 0; i < f.count; i++)
+        if (f.role[i].direction & HONE_IN) compare(&f, i, &gradients[i], text);
+    for (int i = 0; i < HONE_ROLES_MAX; i++) free(gradients[i].all);
+    end(&f);
+}
+
+static const char *const texts[] = {
+    "f64 nn 5x4x6",
+    "f64 tn 5x4x6",
+    "f64 nt 5x4x6",
+    "f64 tt 5x4x6 ldc=9",
+    "f64 nn 5x4x6 beta=1",
+    "f64 nn 5x4x6 sc=1x5",
+    "f64 nn 1x1x1 beta=1",
+    "f64 nn 5x4x0 beta=1",
+    "f64 nn 5x4x0 +bias",
+    "f64 nn 0x4x6 +bias",
+    "f64 nn 5x4x6 +bias",
+    "f64 nn 5x4x6 +bias_rows",
+    "f64 nn 5x4x6 +residual",
+    "f64 nn 5x4x6 +scale",
+    "f64 nn 5x4x6 +relu",
+    "f64 nn 5x4x6 +bias+relu",
+    "f64 nn 5x4x6 +store+relu",
+    "f64 nn 5x4x6 +store+gelu",
+    "f64 nn 5x4x6 +store+gelu_erf",
+    "f64 nn 5x4x6 +store+silu",
+    "f64 nn 5x4x6 +bias+store+gelu+residual beta=1",
+    "f64 nn 5x4x6 +scale+bias+scale+bias_rows",
+    "f64 nn 5x4x6 +store+gelu+store+silu",
+    "f64 nn 5x4x6 +scale+scale+scale+scale",
+    "f64 nn 5x4x6 +residual+residual",
+    "f64 tn 5x4x6 +bias+store+gelu_erf+scale ldc=7 lda=11",
+    "f64 nn 5x4x6 sa=-6x1 sb=-4x-1 beta=1 sc=-4x1",
+    "f64 nn 5x4x6 batch=3",
+    "f64 nn 5x4x6 batch=3 beta=1 +bias+store+silu",
+    "f64 nn 5x4x6 batch=3 bsb=0",
+    "f64 nn 5x4x6 batch=3 bsa=0",
+    "f64 nn 5x4x6 batch=3 bsa=0 bsb=0",
+    "f64 tn 5x4x6 batch=3 bsb=0 +bias_rows+store+gelu",
+    "f64 nn 5x4x6 batch=2x3 bsb=0x0 +bias",
+    "f64 nn 5x4x6 batch=2x3 bsb=24x0 +bias bs0=4x0",
+    "f64 nn 5x4x6 batch=2x3 bsa=0x30 +residual bs0=0x20",
+    "f64 nn 5x4x6 batch=2x3x2 bsa=0x30x0 bsb=24x0x0 +bias_rows",
+    "f64 nn 5x4x6 batch=3 +bias bs0=4",
+    "f64 nn 5x4x6 batch=3 +bias bs0=0 ldc=8",
+    "f64 nn 5x4x6 batch=3 +residual bs0=0",
+    "f64 nn 5x1x6 +bias",
+    "f64 nn 1x4x6 +bias+bias_rows",
+    "f64 nn 5x4x6 batch=1 bsb=0 +bias",
+    "f64 nn 5x4x6 batch=3 sc=12x1 bsc=4 bsb=0 +bias",
+};
+
+static void each_step_and_layout(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        hone_matmul_problem p;
+        hone_gradient       g;
+        if (hone_matmul_op.parse(texts[i], &p)) fail_msg("'%s': %s", texts[i], hone_last_error());
+        if (hone_matmul_op.gradient(&p, &g)) fail_msg("'%s': %s", texts[i], hone_last_error());
+        check(&p, i + 1, &g);
+    }
+}
+
+/* Random problems: a gradient, or a sentence that says why there is none. */
+static void random_problems(void **state)
+{
+    int done = 0, refused = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 3000 / HONE_TEST_SHARE; seed++) {
+        hone_matmul_problem p;
+        hone_gradient       g;
+        hone_matmul_op.random(seed, 600, &p);
+        p.type_a = p.type_b = p.type_c = HONE_F64;
+        if (hone_matmul_op.check(&p)) continue;
+        hone_status status = hone_matmul_op.gradient(&p, &g);
+        if (status == HONE_OK) {
+            check(&p, seed, &g);
+            done++;
+            continue;
+        }
+        assert_int_equal(status, HONE_ERROR_UNSUPPORTED);
+        assert_true(strlen(hone_last_error()) > 40);
+        refused++;
+    }
+    print_message("%d gradients, %d refusals\n", done, refused);
+    assert_true(done > refused);
+}
+
+static void refusals_tell_what_would_do(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } rows[] = {{"f32 nn 4x4x4 +gelu", "'store'"},
+                {"f32 nn 4x4x4 +relu+scale", "'store'"},
+                {"f32 nn 4x4x4 +store+bias+silu", "'silu'"},
+                {"f32 nn 4x4x4 +gelu_gradient", "'gelu_gradient'"},
+                {"f32 nn 4x4x4 batch=2 pointers=1", "pointers"},
+                {"f32 nn 4x4x4 sa=0x1", "two elements"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        hone_matmul_problem p;
+        hone_gradient       g;
+        assert_int_equal(hone_matmul_op.parse(rows[i].text, &p), HONE_OK);
+        assert_int_equal(hone_matmul_op.gradient(&p, &g), HONE_ERROR_UNSUPPORTED);
+        if (!strstr(hone_last_error(), rows[i].says)) fail_msg("'%s' says: %s", rows[i].text, hone_last_error());
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_step_and_layout),
+        cmocka_unit_test(random_problems),
+        cmocka_unit_test(refusals_tell_what_would_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
