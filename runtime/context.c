@@ -98,8 +98,8 @@ static void kill_device_handles(hone_rt_context *context)
     for (int i = 0; i < context->device_count; i++) hone_handle_take(context->devices[i].token, HONE_HANDLE_DEVICE);
 }
 
-hone_status hone_rt_context_create(const hone_context_options *options, const hone_rt_module *const *modules, int count,
-                                   hone_context **out)
+hone_status hone_rt_context_create_limited(const hone_context_options *options, hone_isa isa_limit,
+                                           const hone_rt_module *const *modules, int count, hone_context **out)
 {
     hone_context_options chosen = HONE_CONTEXT_OPTIONS;
     hone_backend_options backend = {NULL, HONE_ISA_COUNT - 1};
@@ -118,6 +118,7 @@ hone_status hone_rt_context_create(const hone_context_options *options, const ho
     const char *isa = hone_option_get(HONE_OPTION_ISA);
     HONE_CHECK(!isa || hone_cpu_isa_parse(isa, &backend.isa_limit), HONE_ERROR_ARGUMENT,
                "HONE_ISA is '%.64s'; it may be portable, avx2 or avx512", isa);
+    if (isa_limit < backend.isa_limit) backend.isa_limit = isa_limit;
 
     hone_rt_context *context = hone_alloc(1, sizeof *context);
     if (!context) return HONE_ERROR_MEMORY;
@@ -143,6 +144,12 @@ hone_status hone_rt_context_create(const hone_context_options *options, const ho
     }
     *out = token;
     return HONE_OK;
+}
+
+hone_status hone_rt_context_create(const hone_context_options *options, const hone_rt_module *const *modules, int count,
+                                   hone_context **out)
+{
+    return hone_rt_context_create_limited(options, HONE_ISA_COUNT - 1, modules, count, out);
 }
 
 hone_status hone_context_create(const hone_context_options *options, hone_context **out)

@@ -348,6 +348,24 @@ static bool next_folder(const char **list, hone_word *out)
     return out->length > 0;
 }
 
+hone_status hone_rt_profile_folder(const char *path, int index, char *out, size_t capacity)
+{
+    char        list[PATH_SIZE];
+    const char *at = list;
+    hone_word   folder;
+    if (capacity) *out = 0;
+    HONE_TRY(folders(path, list, NULL));
+    while (next_folder(&at, &folder)) {
+        if (index-- > 0) continue;
+        HONE_CHECK(folder.length < capacity, HONE_ERROR_ARGUMENT,
+                   "the folder of profiles takes %zu bytes, and there is room for %zu", folder.length + 1, capacity);
+        memcpy(out, folder.at, folder.length);
+        out[folder.length] = 0;
+        return HONE_OK;
+    }
+    return hone_fail(HONE_ERROR_NOT_FOUND, "there are no more folders of profiles in %s", list + strspn(list, ":"));
+}
+
 static hone_status file_in(hone_word folder, const hone_be_device *device, char *out, size_t capacity)
 {
     char name[HEX + 1] = {0};

@@ -22,6 +22,9 @@ typedef struct hone_rt_plan    hone_rt_plan;
 /* Makes a context with further modules; hone_context_create is this with none. The modules must outlive it. */
 hone_status hone_rt_context_create(const hone_context_options *options, const hone_rt_module *const *modules, int count,
                                    hone_context **out);
+/* The same with no CPU kernel above `isa_limit`, whatever HONE_ISA allows beyond it. */
+hone_status hone_rt_context_create_limited(const hone_context_options *options, hone_isa isa_limit,
+                                           const hone_rt_module *const *modules, int count, hone_context **out);
 
 /* The context behind a handle, with a hold that keeps it alive; give it back. */
 hone_status     hone_rt_context_hold(hone_context *handle, hone_rt_context **out);
@@ -113,6 +116,8 @@ int hone_rt_rank(const hone_rt_context *context, const hone_request *request, ho
 
 /* Where this device's profile is written. */
 hone_status hone_rt_profile_path(const hone_be_device *device, const char *path, char *out, size_t capacity);
+/* The folders themselves, nearest first; HONE_ERROR_NOT_FOUND past the last. */
+hone_status hone_rt_profile_folder(const char *path, int index, char *out, size_t capacity);
 /* Writes device and ceilings as the profile's first line, whole or not at all, keeping what else the file holds. */
 hone_status hone_rt_profile_save(const hone_be_device *device, const char *path, const hone_ceilings *ceilings);
 /* Reads them. HONE_ERROR_NOT_FOUND: no profile of this silicon; HONE_ERROR_FORMAT: it cannot be trusted, and why. */
