@@ -1,0 +1,163 @@
+/* hone devices: what is here, what it can do, and what is missing. */
+#include <string.h>
+
+#include "backends/cpu/cpu.h"
+#include "cli/show.h"
+#include "tuner/ceilings.h"
+
+static const cli_option options[] = {
+    CLI_OPTION_DEVICE,
+    {"measure", CLI_FLAG, NULL, "measure the ceilings again, and keep them", 0, 0},
+    CLI_OPTION_JSON,
+    CLI_OPTION_END,
+};
+
+/* What hone can use where it is built with it, and is not part of this build. */
+static const struct {
+    const char *name, *what;
+} absent[] = {
+    {"onednn", "Intel's oneDNN as a candidate"},    {"cblas", "the system's CBLAS as a candidate"},
+    {"xsmm", "LIBXSMM as a candidate"},             {"opencl", "OpenCL devices"},
+    {"cuda", "NVIDIA devices, cuBLASLt and cuDNN"},
+};
+
+typedef enum origin { ORIGIN_NONE, ORIGIN_KEPT, ORIGIN_MEASURED, ORIGIN_NOT_KEPT } origin;
+
+/* Measures what the silicon gives, whatever HONE_ISA allows of it: the figures are kept for later runs. */
+static hone_status measure(hone_be_device *device)
+{
+    hone_cpu_facts full = device->cpu;
+    hone_ceilings  found;
+    full.isa = hone_cpu_isa();
+    full.extensions = hone_cpu_extensions();
+    cli_team *team = device->threads > 1 ? cli_team_new(device->threads) : NULL;
+    hone_ceilings_options how = {.threads = device->threads,
+                                 .memory_bytes = device->memory_bytes,
+                                 .team = cli_team_threads(team)};
+    cli_progress("measuring the ceilings of %s ...", device->name);
+    hone_status status = hone_ceilings_measure(&full, &how, &found);
+    cli_progress(NULL);
+    cli_team_end(team);
+    if (status != HONE_OK) return status;
+    device->ceilings = found;
+    device->ceilings_known = true;
+    return HONE_OK;
+}
+
+static origin find_ceilings(const cli_call *call, hone_be_device *device)
+{
+    if (strcmp(device->backend->name, "cpu")) return device->ceilings_known ? ORIGIN_KEPT : ORIGIN_NONE;
+    if (!cli_given(call, "measure")) {
+        hone_status kept = hone_rt_profile_load(device, NULL, &device->ceilings);
+        device->ceilings_known = kept == HONE_OK;
+        if (device->ceilings_known) return ORIGIN_KEPT;
+        if (kept != HONE_ERROR_NOT_FOUND) cli_say(call, "%s; measuring again", hone_last_error());
+    }
+    if (measure(device) != HONE_OK) {
+        cli_say(call, "the ceilings of %s could not be measured: %s", device->name, hone_last_error());
+        return ORIGIN_NONE;
+    }
+    if (hone_rt_profile_save(device, NULL, &device->ceilings) == HONE_OK) return ORIGIN_MEASURED;
+    cli_say(call, "the ceilings could not be kept: %s", hone_last_error());
+    return ORIGIN_NOT_KEPT;
+}
+
+static const char *origin_text(origin from)
+{
+    switch (from) {
+    case ORIGIN_KEPT: return "kept";
+    case ORIGIN_MEASURED: return "measured now, and kept";
+    case ORIGIN_NOT_KEPT: return "measured now, and not kept";
+    case ORIGIN_NONE: break;
+    }
+    return "not measured";
+}
+
+static json_t *to_json(const hone_be_device *device, origin from, const char *path)
+{
+    json_t *it = cli_device_json(device);
+    cli_set(it, "ceilings_from", cli_string(origin_text(from)));
+    cli_set(it, "profile", cli_string(*path ? path : NULL));
+    cli_set(it, "ceilings", from == ORIGIN_NONE ? json_null() : cli_ceilings_json(&device->ceilings));
+    return it;
+}
+
+static void to_text(const hone_be_device *device, origin from, const char *path)
+{
+    cli_show_device(stdout, device);
+    printf("  ceilings      %s\n", origin_text(from));
+    if (*path) printf("  profile       %s\n", path);
+    if (from != ORIGIN_NONE) cli_show_ceilings(stdout, device, &device->ceilings);
+}
+
+static json_t *absent_json(void)
+{
+    json_t *list = cli_array();
+    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
+        json_t *it = cli_object();
+        cli_set(it, "name", cli_string(absent[i].name));
+        cli_set(it, "what", cli_string(absent[i].what));
+        cli_set(it, "why", cli_string("not part of this build"));
+        cli_append(list, it);
+    }
+    return list;
+}
+
+static void absent_text(void)
+{
+    cli_table *table = cli_table_new((const char *[]){"missing", "", "why", NULL});
+    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
+        cli_table_row(table, (const char *[]){absent[i].name, absent[i].what, "not part of this build"});
+    printf("\n");
+    cli_table_print(table, stdout, 0);
+}
+
+static int devices(const cli_call *call)
+{
+    cli_hone         hone;
+    cli_hone_options how = {.device = cli_text(call, "device", NULL), .quiet = true};
+    int              code = cli_open(call, &how, &hone);
+    if (code != CLI_FINE) return code;
+
+    json_t *list = cli_array();
+    int     shown = 0;
+    for (int i = 0; i < hone_rt_device_count(hone.context); i++) {
+        hone_be_device *device = hone_rt_device_at(hone.context, i);
+        char            path[4096];
+        if (how.device && device != hone.device) continue;
+        origin from = find_ceilings(call, device);
+        if (hone_rt_profile_path(device, NULL, path, sizeof path) != HONE_OK) *path = 0;
+        if (call->json) {
+            cli_append(list, to_json(device, from, path));
+            continue;
+        }
+        if (shown++) printf("\n");
+        to_text(device, from, path);
+    }
+    if (call->json) {
+        json_t *answer = cli_answer(call);
+        cli_set(answer, "devices", list);
+        cli_set(answer, "missing", absent_json());
+        cli_print_json(answer);
+    } else {
+        json_decref(list);
+        absent_text();
+    }
+    cli_close(&hone);
+    return CLI_FINE;
+}
+
+const cli_verb cli_verb_devices = {
+    .name = "devices",
+    .line = "what is here, where it sits, what it can do, and what is missing",
+    .usage = "",
+    .examples = "  hone devices               measures the ceilings once, then reads them\n"
+                "  hone devices --measure     measures them again\n"
+                "  hone devices --json | jq '.devices[0].ceilings.flops'\n",
+    .more = "Ceilings are what the machine gave when it was measured: arithmetic for each type and instruction set, "
+            "bandwidth for each level of memory, by one thread and by all. They are kept in the profile of this "
+            "silicon (HONE_PROFILE_PATH, else the user's data folder), and estimates and rooflines rest on them.",
+    .options = options,
+    .words_max = 0,
+    .run = devices,
+};

@@ -1,0 +1,636 @@
+/* The hone program as its users meet it: every verb is run as a process, its answers are parsed, its misuse is tried.
+ * Structure is asserted and never time.
+ *
+ *     test_program <cases> <duels> <hone> [what runs it ...]        the last for an emulator: "qemu-aarch64 -L ..." */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+static char        program[8192]; /* as the shell runs it */
+static char        folder[] = "/tmp/hone-test-cli-XXXXXX";
+static const char *cases = "200", *duels = "2";
+
+typedef struct answer {
+    int   code;
+    char *out, *err;
+} answer;
+
+static char *read_all(FILE *file)
+{
+    size_t size = 0, room = 4096;
+    char  *text = malloc(room);
+    assert_non_null(text);
+    for (size_t got; (got = fread(text + size, 1, room - size - 1, file)) > 0;) {
+        size += got;
+        if (room - size >= 1024) continue;
+        room *= 2;
+        text = realloc(text, room);
+        assert_non_null(text);
+    }
+    text[size] = 0;
+    return text;
+}
+
+/* Runs "before hone arguments"; `before` may set variables, or be empty. */
+static answer run_with(const char *before, const char *arguments)
+{
+    char   command[16384], path[256];
+    answer a;
+    snprintf(path, sizeof path, "%s/stderr", folder);
+    snprintf(command, sizeof command, "%s %s %s 2>%s", before, program, arguments, path);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    a.out = read_all(pipe);
+    int status = pclose(pipe);
+    a.code = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    a.err = read_all(file);
+    fclose(file);
+    return a;
+}
+
+static answer run(const char *arguments)
+{
+    return run_with("", arguments);
+}
+
+static void drop(answer *a)
+{
+    free(a->out);
+    free(a->err);
+}
+
+static void expect(const char *arguments, const answer *a, int code)
+{
+    if (a->code == code) return;
+    fail_msg("hone %s ended with %d, not %d:\n%s%s", arguments, a->code, code, a->out, a->err);
+}
+
+static void expect_text(const char *arguments, const char *text, const char *part)
+{
+    if (!strstr(text, part)) fail_msg("hone %s did not say '%s' but:\n%s", arguments, part, text);
+}
+
+/* What a verb answers as JSON; it ended with `code`, or, where that is -1, with whatever. */
+static json_t *parsed_with(const char *before, const char *arguments, int code)
+{
+    json_error_t error;
+    answer       a = run_with(before, arguments);
+    if (code >= 0) expect(arguments, &a, code);
+    json_t *json = json_loads(a.out, JSON_REJECT_DUPLICATES, &error);
+    if (!json) fail_msg("hone %s: line %d: %s\n%s", arguments, error.line, error.text, a.out);
+    drop(&a);
+    return json;
+}
+
+static json_t *parsed(const char *arguments)
+{
+    return parsed_with("", arguments, 0);
+}
+
+static const char *string_at(json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    if (!text) fail_msg("there is no text '%s'", name);
+    return text;
+}
+
+static double number_at(json_t *object, const char *name)
+{
+    json_t *value = json_object_get(object, name);
+    if (!json_is_number(value)) fail_msg("there is no number '%s'", name);
+    return json_number_value(value);
+}
+
+/* For people: no line over 80 columns, none that ends in a blank, no letters that paint in a pipe. */
+static void expect_tidy(const char *arguments, const char *text)
+{
+    int column = 0;
+    for (const char *at = text; *at; at++) {
+        column = *at == '\n' ? 0 : column + 1;
+        if (column > 80) fail_msg("hone %s: a line has more than 80 columns:\n%s", arguments, text);
+        if (*at == '\033') fail_msg("hone %s paints in a pipe", arguments);
+        if (*at == '\n' && at > text && at[-1] == ' ')
+            fail_msg("hone %s: a line ends in a blank:\n%s", arguments, text);
+    }
+    if (column) fail_msg("hone %s: the last line is not ended", arguments);
+}
+
+/* --- help and misuse ------------------------------------------------------------------------------------------- */
+
+static void tells_its_version(void **state)
+{
+    (void)state;
+    json_t *json = parsed("version --json");
+    answer  a = run("--version");
+    expect_text("--version", a.out, string_at(json, "version"));
+    number_at(json, "abi");
+    drop(&a);
+    json_decref(json);
+}
+
+static void explains_every_verb(void **state)
+{
+    (void)state;
+    json_t *json = parsed("help --json"), *verb;
+    size_t  at;
+    answer  all = run("help");
+    expect("help", &all, 0);
+    expect_tidy("help", all.out);
+    assert_true(json_array_size(json_object_get(json, "verbs")) >= 5);
+    json_array_foreach(json_object_get(json, "verbs"), at, verb)
+    {
+        char arguments[128];
+        expect_text("help", all.out, string_at(verb, "line"));
+        snprintf(arguments, sizeof arguments, "%s --help", string_at(verb, "name"));
+        answer one = run(arguments);
+        expect(arguments, &one, 0);
+        expect_tidy(arguments, one.out);
+        if (strncmp(one.out, "  hone ", 7)) fail_msg("hone %s does not begin with an example", arguments);
+        snprintf(arguments, sizeof arguments, "help %s", string_at(verb, "name"));
+        answer same = run(arguments);
+        assert_string_equal(one.out, same.out);
+        drop(&one);
+        drop(&same);
+    }
+    drop(&all);
+    json_decref(json);
+}
+
+static void refuses_misuse(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arguments, *says;
+    } misuses[] = {
+        {"", "hone help"},
+        {"devcies", "did you mean 'hone devices'"},
+        {"xyzzy", "'hone help' names them"},
+        {"help devise", "did you mean 'devices'"},
+        {"devices --jsn", "did you mean --json"},
+        {"devices --xyzzy", "'hone help devices' names them"},
+        {"devices -j", "options are whole words"},
+        {"devices extra", "one word too many"},
+        {"devices --json=yes", "takes no value"},
+        {"devices --device", "needs a value"},
+        {"devices --device --json", "needs a value"},
+        {"devices --device gpu:7", "there is no device 'gpu:7'"},
+        {"devices --json --json", "given twice"},
+        {"explain", "which problem"},
+        {"explain matmul f32 nn 1x1x1", "quote it"},
+        {"explain \"matmull f32 nn 1x1x1\"", "did you mean 'matmul'"},
+        {"explain \"matmul f32 nn 1x1\"", "matmul"},
+        {"explain \"matmul f32 nn 1x1x1\" --threads 0", "from 1 to 4096"},
+        {"explain \"matmul f32 nn 1x1x1\" --threads -3", "from 1 to 4096"},
+        {"explain \"matmul f32 nn 1x1x1\" --threads 2.5", "a whole number"},
+        {"explain \"matmul f32 nn 1x1x1\" --threads 2x", "a whole number"},
+        {"explain \"matmul f32 nn 1x1x1\" --threads 99999999999999999999", "from 1 to 4096"},
+        {"check matmull", "did you mean 'matmul'"},
+        {"check --kernel cpu.refrence", "did you mean 'cpu.reference'"},
+        {"check --kernel cpu.ref", "takes a whole name"},
+        {"check --isa avx3", "portable, avx2, avx512"},
+        {"check --cases 0", "from 1 to"},
+        {"check --cases", "needs a value"},
+        {"check \"matmul f32 nn 3\"", "MxNxK"},
+        {"check --seed 0x10", "a whole number"},
+        {"bench matmull", "did you mean 'matmul'"},
+        {"bench --suite quik", "no op has a suite 'quik'"},
+        {"bench --kernels cpu.refrence", "did you mean 'cpu.reference'"},
+        {"bench --budget 3h", "a time in seconds"},
+        {"bench --noise", "are for --selftest"},
+        {"profile shw", "did you mean 'show'"},
+        {"completions fish", "known for bash"},
+    };
+    for (size_t i = 0; i < sizeof misuses / sizeof *misuses; i++) {
+        answer a = run(misuses[i].arguments);
+        expect(misuses[i].arguments, &a, 2);
+        expect_text(misuses[i].arguments, a.err, misuses[i].says);
+        assert_string_equal(a.out, "");
+        drop(&a);
+    }
+}
+
+static void notices_a_full_disk(void **state)
+{
+    (void)state;
+    if (access("/dev/full", W_OK) != 0) skip();
+    answer a = run("help >/dev/full");
+    expect("help >/dev/full", &a, 2);
+    expect_text("help >/dev/full", a.err, "could not be written");
+    drop(&a);
+}
+
+static void completes_words(void **state)
+{
+    (void)state;
+    answer a = run("completions bash");
+    expect("completions bash", &a, 0);
+    expect_text("completions bash", a.out, "--device");
+    expect_text("completions bash", a.out, "complete -o default -F _hone hone");
+    drop(&a);
+}
+
+/* --- devices, profiles, doctor --------------------------------------------------------------------------------- */
+
+static json_t *first_device(json_t *devices)
+{
+    json_t *device = json_array_get(json_object_get(devices, "devices"), 0);
+    assert_non_null(device);
+    return device;
+}
+
+static void measures_once_and_remembers(void **state)
+{
+    (void)state;
+    json_t     *first = parsed("devices --json"), *second = parsed("devices --json"), *type;
+    json_t     *device = first_device(first), *flops = json_object_get(json_object_get(device, "ceilings"), "flops");
+    const char *path = string_at(device, "profile"), *isa;
+    struct stat info;
+    assert_string_equal(string_at(device, "name"), "cpu:0");
+    assert_string_equal(string_at(device, "ceilings_from"), "measured now, and kept");
+    assert_string_equal(string_at(first_device(second), "ceilings_from"), "kept");
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(strncmp(path, folder, strlen(folder)), 0);
+    assert_true(number_at(device, "threads") >= 1);
+    assert_true(json_array_size(json_object_get(device, "caches")) >= 2);
+    assert_true(json_object_size(flops) >= 1);
+    json_object_foreach(flops, isa, type)
+    {
+        assert_true(number_at(json_object_get(type, "f32"), "one") > 0);
+        assert_true(number_at(json_object_get(type, "f64"), "one") > 0);
+    }
+    assert_true(
+        number_at(json_object_get(json_object_get(json_object_get(device, "ceilings"), "read"), "memory"), "one") > 0);
+    assert_true(json_array_size(json_object_get(first, "missing")) >= 1);
+    json_decref(first);
+    json_decref(second);
+
+    answer a = run("devices");
+    expect("devices", &a, 0);
+    expect_tidy("devices", a.out);
+    expect_text("devices", a.out, "arithmetic");
+    expect_text("devices", a.out, "not part of this build");
+    drop(&a);
+}
+
+static void shows_and_lists_profiles(void **state)
+{
+    (void)state;
+    json_t *shown = parsed("profile show --json"), *listed = parsed("profile list --json");
+    json_t *place = json_array_get(json_object_get(listed, "folders"), 0);
+    json_t *file = json_array_get(json_object_get(place, "files"), 0);
+    assert_true(json_is_object(json_object_get(shown, "ceilings")));
+    assert_string_equal(string_at(place, "folder"), folder);
+    assert_true(json_is_true(json_object_get(file, "valid")));
+    assert_true(json_is_true(json_object_get(file, "this_machine")));
+    json_decref(shown);
+    json_decref(listed);
+    for (int i = 0; i < 2; i++) {
+        const char *arguments = i ? "profile show" : "profile list";
+        answer      a = run(arguments);
+        expect(arguments, &a, 0);
+        expect_tidy(arguments, a.out);
+        drop(&a);
+    }
+    answer none = run_with("HONE_PROFILE_PATH=/tmp/hone-nothing-here", "profile show");
+    expect("profile show", &none, 1);
+    expect_text("profile show", none.err, "'hone devices' makes one");
+    drop(&none);
+}
+
+/* Is there a finding about this, of that kind, whose text has `part` in it and whose mend has `mend`? */
+static void expect_finding(json_t *found, const char *kind, const char *part, const char *mend)
+{
+    json_t *finding;
+    size_t  at;
+    json_array_foreach(json_object_get(found, "findings"), at, finding)
+    {
+        const char *by = json_string_value(json_object_get(finding, "mend"));
+        if (!strcmp(string_at(finding, "kind"), kind) && strstr(string_at(finding, "what"), part) && by &&
+            strstr(by, mend))
+            return;
+    }
+    char *all = json_dumps(found, JSON_INDENT(1));
+    fail_msg("doctor found no %s '%s' mended by '%s' in:\n%s", kind, part, mend, all);
+}
+
+/* None but those of a build without optimisation, which is the tester's choice. */
+static void expect_no_fault(void)
+{
+    json_t *well = parsed_with("", "doctor --json", -1), *finding;
+    size_t  at;
+    assert_true(number_at(well, "looked_at") >= 10);
+    json_array_foreach(json_object_get(well, "findings"), at, finding)
+    {
+        bool fault = !strcmp(string_at(finding, "kind"), "fault"),
+             build = !strcmp(string_at(finding, "about"), "build");
+        if (fault && !build) fail_msg("doctor found a fault: %s", string_at(finding, "what"));
+    }
+    json_decref(well);
+}
+
+static void doctor_finds_what_is_wrong(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before;
+        int         code;
+        const char *kind, *part, *mend;
+    } ills[] = {
+        {"HONE_ISA=avx5", 1, "fault", "no instruction set", "export HONE_ISA=avx"},
+        {"HONE_LOG=selct", 1, "fault", "no level", "export HONE_LOG=select"},
+        {"HONE_PROFIL_PATH=/x", 1, "fault", "did you mean HONE_PROFILE_PATH", "unset HONE_PROFIL_PATH"},
+        {"HONE_XYZZYPLUGH=1", -1, "advice", "passes it over", "unset HONE_XYZZYPLUGH"},
+        {"HONE_PROFILE_PATH=/proc/nothing", 1, "fault", "cannot be kept", "export HONE_PROFILE_PATH="},
+        {"HONE_PROFILE_PATH=/tmp/hone-nothing-here", -1, "advice", "no ceilings are kept", "hone devices"},
+    };
+    expect_no_fault();
+    for (size_t i = 0; i < sizeof ills / sizeof *ills; i++) {
+        json_t *ill = parsed_with(ills[i].before, "doctor --json", ills[i].code);
+        expect_finding(ill, ills[i].kind, ills[i].part, ills[i].mend);
+        json_decref(ill);
+        answer a = run_with(ills[i].before, "doctor");
+        expect_text("doctor", a.out, "mend: ");
+        drop(&a);
+    }
+}
+
+static void damaged_profiles_are_told(void **state)
+{
+    (void)state;
+    json_t *devices = parsed("devices --json");
+    char    path[512];
+    snprintf(path, sizeof path, "%s", string_at(first_device(devices), "profile"));
+    json_decref(devices);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    fseek(file, 200, SEEK_SET);
+    int letter = fgetc(file);
+    fseek(file, 200, SEEK_SET);
+    fputc(letter ^ 1, file);
+    fclose(file);
+
+    json_t *ill = parsed_with("", "doctor --json", 1);
+    expect_finding(ill, "fault", "damaged", "hone devices");
+    json_decref(ill);
+    answer a = run("profile show");
+    expect("profile show", &a, 2);
+    drop(&a);
+    json_t *listed = parsed("profile list --json");
+    json_t *one = json_array_get(json_object_get(json_array_get(json_object_get(listed, "folders"), 0), "files"), 0);
+    assert_true(json_is_false(json_object_get(one, "valid")));
+    expect_text("profile list", string_at(one, "why"), "damaged");
+    json_decref(listed);
+
+    json_t *again = parsed("devices --json"); /* mends it */
+    assert_string_equal(string_at(first_device(again), "ceilings_from"), "measured now, and kept");
+    json_decref(again);
+    expect_no_fault();
+}
+
+static void measures_where_nothing_can_be_kept(void **state)
+{
+    (void)state;
+    answer a = run_with("HONE_PROFILE_PATH=/proc/nothing", "devices");
+    expect("devices", &a, 0);
+    expect_text("devices", a.out, "measured now, and not kept");
+    expect_text("devices", a.err, "could not be kept");
+    drop(&a);
+}
+
+/* --- explain, check, bench ------------------------------------------------------------------------------------- */
+
+static void explains_a_choice(void **state)
+{
+    (void)state;
+    json_t *json = parsed("explain \"matmul  f32 nn   64x32x16 +bias+relu\" --json"), *candidate;
+    size_t  at;
+    int     taken = 0;
+    assert_string_equal(string_at(json, "problem"), "matmul f32 nn 64x32x16 +bias+relu");
+    assert_true(number_at(json_object_get(json, "cost"), "flops") >= 2.0 * 64 * 32 * 16);
+    assert_true(number_at(json_object_get(json, "roofline"), "seconds") > 0);
+    assert_string_equal(string_at(json, "chosen"),
+                        string_at(json_array_get(json_object_get(json, "ranking"), 0), "kernel"));
+    string_at(json, "rule");
+    json_array_foreach(json_object_get(json, "ranking"), at, candidate)
+    {
+        bool refuses = json_is_string(json_object_get(candidate, "refusal"));
+        if (!refuses) string_at(candidate, "configuration");
+        if (!refuses) string_at(candidate, "basis");
+        taken += !refuses;
+    }
+    assert_true(taken >= 1);
+    json_decref(json);
+
+    static const char *const questions[] = {
+        "explain \"matmul f64 tt 8x8x8 batch=3\"", "explain \"matmul f32 nn 512x512x512\" --threads 3",
+        "explain \"matmul f32 nn 0x5x7\"",
+        "explain \"matmul f32 nn 100x100x100 +bias+gelu+residual+store beta=1 batch=7 lda=200 ldb=300 ldc=400\""};
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
+        answer a = run(questions[i]);
+        expect(questions[i], &a, 0);
+        expect_tidy(questions[i], a.out);
+        expect_text(questions[i], a.out, "chosen");
+        drop(&a);
+    }
+    answer portable = run_with("HONE_ISA=portable", "explain \"matmul f32 nn 64x64x64\"");
+    expect_text("explain", portable.out, "portable, 1 thread");
+    drop(&portable);
+}
+
+static void checks_kernels(void **state)
+{
+    (void)state;
+    char arguments[256];
+    snprintf(arguments, sizeof arguments, "check --cases %s --json", cases);
+    json_t *json = parsed(arguments), *one;
+    size_t  at;
+    double  judged = 0;
+    assert_true(number_at(json, "cases") == atof(cases));
+    assert_true(number_at(json, "failed") == 0 && number_at(json, "not_judged") == 0);
+    assert_true(number_at(json, "passed") >= number_at(json, "cases"));
+    assert_true(number_at(json, "passed") == number_at(json, "judgements"));
+    json_array_foreach(json_object_get(json, "kernels"), at, one) judged += number_at(one, "judged");
+    assert_true(judged == number_at(json, "judgements"));
+    assert_int_equal(json_array_size(json_object_get(json, "failures")), 0);
+    json_decref(json);
+
+    answer a = run("check matmul --cases 10 --seed 5");
+    expect("check matmul", &a, 0);
+    expect_tidy("check matmul", a.out);
+    expect_text("check matmul", a.out, " passed, 0 failed\n");
+    drop(&a);
+    a = run("check \"matmul f32 nn 13x7x5 +bias\" --kernel cpu.reference --isa portable --seed 123");
+    expect("check PROBLEM", &a, 0);
+    expect_text("check PROBLEM", a.out, "1 case, seed 123: 1 judgements");
+    expect_text("check PROBLEM", a.out, "1 passed, 0 failed\n");
+    drop(&a);
+    json = parsed("check --list --json");
+    assert_true(json_array_size(json_object_get(json, "kernels")) >= 1);
+    json_decref(json);
+    a = run("check --list");
+    expect_text("check --list", a.out, "cpu.reference");
+    drop(&a);
+}
+
+static void expect_row(json_t *row)
+{
+    static const char *const numbers[] = {"real_time", "cpu_time", "iterations", "repetitions", "repetition_index",
+                                          "threads", "median_us", "lo_us", "hi_us", "gflops", "share_of_ceiling"};
+    static const char *const texts[] = {"name", "run_name", "run_type", "time_unit", "problem", "kernel"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) assert_true(number_at(row, numbers[i]) >= 0);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) string_at(row, texts[i]);
+    assert_true(json_is_boolean(json_object_get(row, "chosen")));
+    assert_true(number_at(row, "lo_us") <= number_at(row, "median_us"));
+    assert_true(number_at(row, "median_us") <= number_at(row, "hi_us"));
+}
+
+static void times_kernels(void **state)
+{
+    (void)state;
+    json_t *json = parsed("bench \"matmul f32 nn 16x16x16\" --rounds 6 --kernels all --json"), *row;
+    json_t *context = json_object_get(json, "context");
+    size_t  at;
+    int     chosen = 0;
+    string_at(context, "date");
+    string_at(context, "host_name");
+    string_at(context, "fingerprint");
+    number_at(context, "num_cpus");
+    json_array_foreach(json_object_get(json, "benchmarks"), at, row)
+    {
+        expect_row(row);
+        assert_string_equal(string_at(row, "problem"), "matmul f32 nn 16x16x16");
+        chosen += json_is_true(json_object_get(row, "chosen"));
+    }
+    assert_true(at >= 1);
+    assert_int_equal(chosen, 1);
+    json_decref(json);
+
+    char  path[256], arguments[512];
+    FILE *file;
+    snprintf(path, sizeof path, "%s/problems.txt", folder);
+    assert_non_null(file = fopen(path, "w"));
+    fputs("# what a program asked for\nmatmul f32 nn 8x8x8\n\n  matmul f64 tn 9x7x5 beta=1\n", file);
+    fclose(file);
+    snprintf(arguments, sizeof arguments, "bench %s --budget 100ms --kernels chosen --cold", path);
+    answer a = run(arguments);
+    expect(arguments, &a, 0);
+    expect_tidy(arguments, a.out);
+    expect_text(arguments, a.out, "matmul f32 nn 8x8x8\n");
+    expect_text(arguments, a.out, "matmul f64 tn 9x7x5 beta=1\n");
+    drop(&a);
+    a = run("bench \"matmul f32 nn 16x16x16\" --rounds 6 --threads 2 --kernels cpu.reference");
+    expect("bench --threads 2", &a, 0);
+    expect_text("bench --threads 2", a.out, "2 threads, warm");
+    expect_text("bench --threads 2", a.out, "cpu.reference");
+    drop(&a);
+}
+
+static void tells_the_overhead(void **state)
+{
+    (void)state;
+    json_t *json = parsed("bench overhead --rounds 8 --json"), *row;
+    size_t  at;
+    json_array_foreach(json_object_get(json, "benchmarks"), at, row)
+    {
+        json_t *allocations = json_object_get(row, "allocations");
+        string_at(row, "name");
+        if (json_is_integer(allocations)) assert_int_equal(json_integer_value(allocations), 0);
+    }
+    assert_int_equal(at, 4);
+    json_decref(json);
+    answer a = run("bench overhead --rounds 8");
+    expect("bench overhead", &a, 0);
+    expect_tidy("bench overhead", a.out);
+    drop(&a);
+}
+
+static void tests_its_stopwatch(void **state)
+{
+    (void)state;
+    char    arguments[128];
+    answer  a;
+    snprintf(arguments, sizeof arguments, "bench --selftest --noise --duels %s", duels);
+    a = run(arguments);
+    if (a.code != 0 && a.code != 1) expect(arguments, &a, 0); /* what it finds is not asserted here */
+    expect_text(arguments, a.out, "against itself");
+    drop(&a);
+}
+
+static void ends_cleanly_when_interrupted(void **state)
+{
+    (void)state;
+    answer a = run_with("timeout --preserve-status -s INT 1", "check matmul --cases 1000000000");
+    expect("check, interrupted", &a, 130);
+    expect_text("check, interrupted", a.out, "; interrupted");
+    expect_text("check, interrupted", a.out, " passed, 0 failed\n");
+    drop(&a);
+    json_t *json = parsed_with("timeout --preserve-status -s INT 1", "check matmul --cases 1000000000 --json", 130);
+    assert_true(json_is_true(json_object_get(json, "interrupted")));
+    json_decref(json);
+}
+
+/* --- the frame ------------------------------------------------------------------------------------------------- */
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) && setenv("HONE_PROFILE_PATH", folder, 1) == 0 ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    char command[512];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+int main(int count, char **words)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tells_its_version),
+        cmocka_unit_test(explains_every_verb),
+        cmocka_unit_test(refuses_misuse),
+        cmocka_unit_test(notices_a_full_disk),
+        cmocka_unit_test(completes_words),
+        cmocka_unit_test(measures_once_and_remembers),
+        cmocka_unit_test(shows_and_lists_profiles),
+        cmocka_unit_test(doctor_finds_what_is_wrong),
+        cmocka_unit_test(damaged_profiles_are_told),
+        cmocka_unit_test(measures_where_nothing_can_be_kept),
+        cmocka_unit_test(explains_a_choice),
+        cmocka_unit_test(checks_kernels),
+        cmocka_unit_test(times_kernels),
+        cmocka_unit_test(tells_the_overhead),
+        cmocka_unit_test(tests_its_stopwatch),
+        cmocka_unit_test(ends_cleanly_when_interrupted),
+    };
+    if (count < 4) {
+        fprintf(stderr, "usage: %s CASES DUELS HONE [EMULATOR ...]\n", words[0]);
+        return 2;
+    }
+    cases = words[1];
+    duels = words[2];
+    for (int i = 4; i < count; i++) {
+        size_t length = strlen(program);
+        snprintf(program + length, sizeof program - length, "%s ", words[i]);
+    }
+    size_t length = strlen(program);
+    snprintf(program + length, sizeof program - length, "%s", words[3]);
+    unsetenv("HONE_ISA");
+    unsetenv("HONE_LOG");
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
