@@ -7,6 +7,12 @@
  * look at every access of it; for them loops stay loops, or compiling would take minutes. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HONE_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HONE_SANITIZED 1
+#endif
+#endif
+#if defined(HONE_SANITIZED)
 #define HONE_UNROLL
 #elif defined(__clang__)
 #define HONE_UNROLL _Pragma("clang loop unroll(full)")
