@@ -120,7 +120,7 @@ void TILE_NAME(const hone_matmul_tile_job *job)
     if (vectors <= 0 || vectors > VECTORS)
         return;
 #ifdef HONE_SANITIZED
-    TILE_LOOP(job, last, (int)job->m, vectors, job->panel != NULL); /* one copy, its bounds not literal */
+    TILE_LOOP(job, last, (int)job->m, vectors, job->panel ? TILE_KEEPS : whole ? TILE_WHOLE : TILE_EDGE);
 #else
     switch (job->m) {
         TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6) TILE_CASE(7)
