@@ -51,7 +51,7 @@ static void taken(hone_device *device, managed *theirs, hone_buffer *buffer, con
     FUZZ_ASSERT((bytes == 0) == empty);
     FUZZ_ASSERT(hone_dlpack_export(device, t, 1, &out) == HONE_OK);
     FUZZ_ASSERT(out->code == theirs->code && out->bits == theirs->bits && out->lanes == 1 && out->ndim == theirs->ndim);
-    FUZZ_ASSERT(empty || (char *)out->data == (char *)theirs->data + theirs->byte_offset);
+    FUZZ_ASSERT(empty || (uintptr_t)out->data == (uintptr_t)theirs->data + theirs->byte_offset);
     for (int i = 0; i < out->ndim; i++) {
         FUZZ_ASSERT(out->shape[i] == theirs->shape[i]);
         if (theirs->strides) FUZZ_ASSERT(out->strides[i] == theirs->strides[i]);
