@@ -47,7 +47,7 @@ struct hone_rt_context {
 };
 
 /* A stream's own table of the plans it used last: no lock, no look-up elsewhere. */
-enum { HONE_RT_FRONT = 128, HONE_RT_LATE = 64 };
+enum { HONE_RT_FRONT = 128, HONE_RT_LATE = 1024, HONE_RT_QUEUED = 512 };
 
 typedef struct hone_rt_stream {
     hone_rt_context *context;
@@ -57,9 +57,13 @@ typedef struct hone_rt_stream {
     hone_be_buffer  *scratch;
     hone_status      fault; /* a late error, kept until the reset */
     char             fault_sentence[768];
-    /* Streams that can be late number their launches, and keep the plans of the last ones until they are waited for. */
+    /* Streams that can be late number their launches, remember the plans of the last ones, and hold every plan that
+     * they launched until they are waited for: whatever the tables forget meanwhile, queued work has its plan. */
     uint64_t      ticket;
-    hone_rt_plan *late[HONE_RT_LATE]; /* of ticket t: late[t % HONE_RT_LATE] */
+    uint64_t      settled;                /* tickets up to this one were waited for */
+    hone_rt_plan *late[HONE_RT_LATE];     /* of ticket t: late[t % HONE_RT_LATE] */
+    hone_rt_plan *queued[HONE_RT_QUEUED]; /* held, each once: open addressing */
+    int           queued_count;
 } hone_rt_stream;
 
 typedef struct hone_rt_buffer {

@@ -235,12 +235,20 @@ hone_request hone_rt_request(const hone_rt_context *context, const hone_be_devic
 
 /* --- running --------------------------------------------------------------------------------------------------- */
 
-/* Gives back a plan that launches of this stream may still use. */
-static void release_used(hone_rt_stream *stream, hone_rt_plan *plan)
+/* Holds a plan until the stream is waited for; waits when it holds too many. */
+static hone_status hold_queued(hone_rt_stream *stream, hone_rt_plan *plan)
 {
-    if (stream->be->device->backend->stream_ticket && atomic_load(&plan->holds) == 1)
-        (void)hone_rt_stream_settle(stream);
-    hone_rt_plan_release(plan);
+    size_t home = ((uintptr_t)plan / HONE_CACHE_LINE) % HONE_RT_QUEUED, at = home;
+    while (stream->queued[at] && stream->queued[at] != plan) at = (at + 1) % HONE_RT_QUEUED;
+    if (stream->queued[at]) return HONE_OK;
+    if (stream->queued_count >= HONE_RT_QUEUED * 3 / 4) {
+        HONE_TRY(hone_rt_stream_settle(stream));
+        at = home;
+    }
+    hone_rt_plan_hold(plan);
+    stream->queued[at] = plan;
+    stream->queued_count++;
+    return HONE_OK;
 }
 
 static hone_status grow_scratch(hone_rt_stream *stream, size_t bytes)
@@ -259,11 +267,8 @@ hone_status hone_rt_launch(hone_rt_stream *stream, hone_rt_plan *plan, const hon
 {
     const hone_backend *backend = stream->be->device->backend;
     if (backend->stream_ticket) {
-        hone_rt_plan **kept = &stream->late[++stream->ticket % HONE_RT_LATE], *old = *kept;
-        *kept = NULL;
-        if (old) release_used(stream, old);
-        hone_rt_plan_hold(plan);
-        *kept = plan;
+        HONE_TRY(hold_queued(stream, plan));
+        stream->late[++stream->ticket % HONE_RT_LATE] = plan;
         backend->stream_ticket(stream->be, stream->ticket);
     }
     return plan->kernel->launch(plan->ready, stream->be, arguments, scratch);
@@ -275,7 +280,7 @@ static hone_status find(hone_rt_stream *stream, const hone_op *op, const void *p
     hone_rt_plan *plan;
     hone_request  request = hone_rt_request(stream->context, stream->be->device, op, problem, alignment);
     HONE_TRY(hone_rt_plan_for(stream->context, &request, &plan));
-    if (*slot) release_used(stream, *slot);
+    if (*slot) hone_rt_plan_release(*slot);
     *slot = plan;
     return HONE_OK;
 }

@@ -34,12 +34,15 @@ hone_status hone_stream_create(hone_device *handle, hone_stream **out)
     return HONE_OK;
 }
 
-static void let_go_of_late(hone_rt_stream *stream)
+static void let_go_of_queued(hone_rt_stream *stream)
 {
-    for (int i = 0; i < HONE_RT_LATE; i++) {
-        if (stream->late[i]) hone_rt_plan_release(stream->late[i]);
-        stream->late[i] = NULL;
+    stream->settled = stream->ticket;
+    if (!stream->queued_count) return;
+    for (int i = 0; i < HONE_RT_QUEUED; i++) {
+        if (stream->queued[i]) hone_rt_plan_release(stream->queued[i]);
+        stream->queued[i] = NULL;
     }
+    stream->queued_count = 0;
 }
 
 hone_status hone_rt_stream_settle(hone_rt_stream *stream)
@@ -50,7 +53,8 @@ hone_status hone_rt_stream_settle(hone_rt_stream *stream)
         char                problem[HONE_PROBLEM_TEXT_MAX] = "work that is no longer known";
         const char         *kernel = "?";
         const hone_rt_plan *plan = NULL;
-        if (ticket && stream->ticket - ticket < HONE_RT_LATE) plan = stream->late[ticket % HONE_RT_LATE];
+        if (ticket > stream->settled && stream->ticket - ticket < HONE_RT_LATE)
+            plan = stream->late[ticket % HONE_RT_LATE];
         if (plan) {
             hone_rt_problem_print(plan->op, plan->problem.bytes, problem, sizeof problem);
             kernel = plan->kernel->name;
@@ -60,7 +64,7 @@ hone_status hone_rt_stream_settle(hone_rt_stream *stream)
         stream->fault = status;
         snprintf(stream->fault_sentence, sizeof stream->fault_sentence, "%s", hone_last_error());
     }
-    let_go_of_late(stream);
+    let_go_of_queued(stream);
     return status;
 }
 
