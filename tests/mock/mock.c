@@ -23,7 +23,7 @@ typedef struct mock_self {
 } mock_self;
 
 typedef struct prepared {
-    int                 kernel, device, queued;
+    int                 kernel, device;
     hone_matmul_problem problem;
     size_t              scratch_bytes;
 } prepared;
@@ -33,7 +33,6 @@ typedef struct mock_buffer {
     char          *far;    /* the device's memory */
     void          *own;    /* NULL: adopted */
     char          *mapped; /* a copy that the host can reach */
-    int            queued;
 } mock_buffer;
 
 struct mock_stream;
@@ -42,10 +41,9 @@ typedef struct mock_event {
     hone_be_event       base;
     struct mock_stream *stream; /* NULL: never recorded */
     uint64_t            until;  /* tasks that stream must have done */
-    int                 queued;
 } mock_event;
 
-typedef enum task_kind { TASK_LAUNCH, TASK_WRITE, TASK_READ, TASK_WAIT_EVENT } task_kind;
+typedef enum task_kind { TASK_LAUNCH, TASK_WRITE, TASK_READ, TASK_WAIT_EVENT, TASK_NOTHING } task_kind;
 
 typedef struct task {
     struct task   *next;
@@ -58,7 +56,7 @@ typedef struct task {
     mock_buffer   *buffer;
     size_t         offset, bytes;
     void          *host;
-    mock_event    *event;
+    mock_event     event; /* as it was when it was waited for */
 } task;
 
 typedef struct mock_stream {
@@ -324,15 +322,35 @@ static void queue(mock_stream *stream, const task *wanted)
     if (!it) abort();
     *it = *wanted;
     it->next = NULL;
-    if (it->ready) it->ready->queued++;
-    if (it->buffer) it->buffer->queued++;
-    if (it->event) it->event->queued++;
-    for (int i = 0; i < it->arguments.count; i++)
-        if (it->span[i].buffer) ((mock_buffer *)it->span[i].buffer)->queued++;
-    if (it->scratch.buffer) ((mock_buffer *)it->scratch.buffer)->queued++;
     *stream->end = it;
     stream->end = &it->next;
     stream->queued++;
+}
+
+static bool uses_buffer(const task *it, const mock_buffer *buffer)
+{
+    const hone_be_buffer *base = &buffer->base;
+    for (int i = 0; i < it->arguments.count; i++)
+        if (it->span[i].buffer == base) return true;
+    return it->scratch.buffer == base || it->buffer == buffer;
+}
+
+/* What is destroyed under queued work is a broken promise: told, and the work is not done. */
+static void forbid(const prepared *ready, const mock_buffer *buffer, const char *what)
+{
+    for (const mock_stream *s = streams; s; s = s->next)
+        for (task *it = s->first; it; it = it->next)
+            if (it->kind != TASK_NOTHING && ((ready && it->ready == ready) || (buffer && uses_buffer(it, buffer)))) {
+                complain(what);
+                it->kind = TASK_NOTHING;
+            }
+}
+
+static bool stream_lives(const mock_stream *stream)
+{
+    for (const mock_stream *s = streams; s; s = s->next)
+        if (s == stream) return true;
+    return false;
 }
 
 static void drain(mock_stream *stream, uint64_t until);
@@ -356,15 +374,10 @@ static void do_task(mock_stream *stream, task *it)
     case TASK_WRITE: memcpy(it->buffer->far + it->offset, it->host, it->bytes); break;
     case TASK_READ: memcpy(it->host, it->buffer->far + it->offset, it->bytes); break;
     case TASK_WAIT_EVENT:
-        if (it->event->stream && it->event->stream != stream) drain(it->event->stream, it->event->until);
+        if (it->event.stream != stream && stream_lives(it->event.stream)) drain(it->event.stream, it->event.until);
         break;
+    case TASK_NOTHING: return;
     }
-    if (it->ready) it->ready->queued--;
-    if (it->buffer) it->buffer->queued--;
-    if (it->event) it->event->queued--;
-    for (int i = 0; i < it->arguments.count; i++)
-        if (it->span[i].buffer) ((mock_buffer *)it->span[i].buffer)->queued--;
-    if (it->scratch.buffer) ((mock_buffer *)it->scratch.buffer)->queued--;
 }
 
 static void drain(mock_stream *stream, uint64_t until)
@@ -526,7 +539,7 @@ static void buffer_destroy(hone_be_buffer *base)
     mock_buffer *buffer = (mock_buffer *)base;
     pthread_mutex_lock(&lock);
     note_on(MOCK_BUFFER_DESTROY, base->device, base->bytes);
-    if (buffer->queued) complain("a buffer was destroyed that queued work uses");
+    forbid(NULL, buffer, "a buffer was destroyed that queued work uses");
     live--;
     pthread_mutex_unlock(&lock);
     hone_free(buffer->mapped);
@@ -571,7 +584,6 @@ static hone_status buffer_map(hone_be_stream *base, hone_be_buffer *what, void *
     hone_status  status = note_on(MOCK_BUFFER_MAP, base->device, what->bytes);
     *out = NULL;
     if (buffer->mapped) complain("a buffer was mapped twice");
-    if (buffer->queued) complain("a buffer was mapped that queued work uses");
     (void)leave(stream, HONE_OK);
     HONE_TRY(status);
     if (what->host) {
@@ -622,17 +634,9 @@ static void event_destroy(hone_be_event *base)
     mock_event *event = (mock_event *)base;
     pthread_mutex_lock(&lock);
     note_on(MOCK_EVENT_DESTROY, base->device, 0);
-    if (event->queued) complain("an event was destroyed that queued work waits for");
     live--;
     pthread_mutex_unlock(&lock);
     hone_free(event);
-}
-
-static bool stream_lives(const mock_stream *stream)
-{
-    for (const mock_stream *s = streams; s; s = s->next)
-        if (s == stream) return true;
-    return false;
 }
 
 static hone_status event_record(hone_be_event *base, hone_be_stream *on)
@@ -662,9 +666,8 @@ static hone_status stream_wait_event(hone_be_stream *on, hone_be_event *base)
     mock_stream *stream = enter(on);
     mock_event  *event = (mock_event *)base;
     hone_status  status = note_on(MOCK_STREAM_WAIT_EVENT, on->device, 0);
-    task         it = {.kind = TASK_WAIT_EVENT, .event = event};
-    if (event->stream && !stream_lives(event->stream)) event->stream = NULL;
-    if (status == HONE_OK && mock.late) queue(stream, &it);
+    task         it = {.kind = TASK_WAIT_EVENT, .event = *event};
+    if (status == HONE_OK && mock.late && event->stream) queue(stream, &it);
     return leave(stream, status);
 }
 
@@ -750,7 +753,7 @@ static void release(void *ready)
     prepared *it = ready;
     pthread_mutex_lock(&lock);
     note((mock_record){.call = MOCK_RELEASE, .device = it->device, .kernel = mock_module.kernels[it->kernel]->name});
-    if (it->queued) complain("a plan was released that queued work uses");
+    forbid(it, NULL, "a plan was released that queued work uses");
     live--;
     pthread_mutex_unlock(&lock);
     hone_free(it);
