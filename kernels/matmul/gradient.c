@@ -103,20 +103,27 @@ static int64_t elements_of(const view *v, unsigned dimensions)
 
 /* --- steps of the pass ------------------------------------------------------------------------------------------ */
 
-/* The next backward problem, dense batch strides of nothing: filled in by the caller, ended by done(). */
-static hone_status begin(builder *b, int64_t m, int64_t n, int64_t k, hone_gradient_step **step,
-                         hone_matmul_problem **problem)
+static hone_matmul_problem *problem_of(hone_gradient_step *step)
 {
-    HONE_CHECK(b->out->count < HONE_GRADIENT_STEPS_MAX, HONE_ERROR_UNSUPPORTED,
-               "matmul: the gradient of this problem takes more than %d products", HONE_GRADIENT_STEPS_MAX);
-    *step = &b->out->step[b->out->count];
-    memset(*step, 0, sizeof **step);
-    (*step)->op = "matmul";
-    (*step)->output = HONE_MATMUL_C;
-    (*step)->scalar[HONE_MATMUL_ALPHA] = 1;
-    *problem = (hone_matmul_problem *)(*step)->problem.bytes;
-    **problem = hone_matmul_plain((hone_dtype)b->p->type_c, m, n, k);
-    return HONE_OK;
+    return (hone_matmul_problem *)step->problem.bytes;
+}
+
+/* The next backward problem, dense batch strides of nothing: filled in by the caller, ended by done(). NULL, and the
+ * sentence, where there is no room for it. */
+static hone_gradient_step *begin(builder *b, int64_t m, int64_t n, int64_t k)
+{
+    if (b->out->count == HONE_GRADIENT_STEPS_MAX) {
+        hone_fail(HONE_ERROR_UNSUPPORTED, "matmul: the gradient of this problem takes more than %d products",
+                  HONE_GRADIENT_STEPS_MAX);
+        return NULL;
+    }
+    hone_gradient_step *step = &b->out->step[b->out->count];
+    memset(step, 0, sizeof *step);
+    step->op = "matmul";
+    step->output = HONE_MATMUL_C;
+    step->scalar[HONE_MATMUL_ALPHA] = 1;
+    *problem_of(step) = hone_matmul_plain((hone_dtype)b->p->type_c, m, n, k);
+    return step;
 }
 
 static hone_status done(builder *b, hone_gradient_step *step, int gradient_of)
@@ -138,10 +145,10 @@ static void source(hone_gradient_step *step, int role, hone_source from)
 static hone_status elementwise(builder *b, const view *from, const factor *factors, int count, const int64_t *stride,
                                int gradient_of)
 {
-    hone_gradient_step  *step;
-    hone_matmul_problem *p;
-    int                  batch = from->rank - 2, row = batch, column = batch + 1;
-    HONE_TRY(begin(b, from->shape[row], from->shape[column], 0, &step, &p));
+    int                 batch = from->rank - 2, row = batch, column = batch + 1;
+    hone_gradient_step *step = begin(b, from->shape[row], from->shape[column], 0);
+    if (!step) return HONE_ERROR_UNSUPPORTED;
+    hone_matmul_problem *p = problem_of(step);
     p->batch_rank = (uint8_t)batch;
     memcpy(p->batch, from->shape, (size_t)batch * sizeof *p->batch);
     memcpy(p->c_batch, stride, (size_t)batch * sizeof *p->c_batch);
@@ -191,11 +198,9 @@ static hone_status settle(builder *b)
 /* D summed over some dimensions; `stride` says where the others go. */
 static hone_status sum(builder *b, unsigned summed, const int64_t *stride, int gradient_of)
 {
-    hone_gradient_step  *step;
-    hone_matmul_problem *p;
-    view                 d = b->d;
-    int64_t              along;
-    int                  kept[DIMENSIONS_MAX], count = 0;
+    view    d = b->d;
+    int64_t along;
+    int     kept[DIMENSIONS_MAX], count = 0;
     if (elements_of(&d, summed) == 1 && d.rank <= DIMENSIONS_MAX)
         return elementwise(b, &d, NULL, 0, stride, gradient_of);
     if (!one_stride(&d, summed, &along)) {
@@ -204,7 +209,9 @@ static hone_status sum(builder *b, unsigned summed, const int64_t *stride, int g
     }
     for (int i = 0; i < d.rank; i++)
         if (!(summed >> i & 1) && d.shape[i] != 1) kept[count++] = i;
-    HONE_TRY(begin(b, count ? d.shape[kept[count - 1]] : 1, 1, elements_of(&d, summed), &step, &p));
+    hone_gradient_step *step = begin(b, count ? d.shape[kept[count - 1]] : 1, 1, elements_of(&d, summed));
+    if (!step) return HONE_ERROR_UNSUPPORTED;
+    hone_matmul_problem *p = problem_of(step);
     p->a_row = count ? d.stride[kept[count - 1]] : 0;
     p->a_column = along;
     p->b_row = p->b_column = 0; /* the 1, again and again */
@@ -225,11 +232,9 @@ static hone_status sum(builder *b, unsigned summed, const int64_t *stride, int g
 static hone_status product(builder *b, view x, view y, int64_t row, int64_t column, const int64_t *batch,
                            int gradient_of)
 {
-    hone_gradient_step  *step;
-    hone_matmul_problem *p;
-    int                  batches = x.rank - 2, rows = batches, inner = batches + 1;
-    unsigned             summed = 1u << inner;
-    int64_t              along_x, along_y;
+    int      batches = x.rank - 2, rows = batches, inner = batches + 1;
+    unsigned summed = 1u << inner;
+    int64_t  along_x, along_y;
     for (int i = 0; i < batches; i++)
         if (batch[i] == 0 && x.shape[i] != 1) summed |= 1u << i;
     if (!one_stride(&x, summed, &along_x)) {
@@ -240,7 +245,9 @@ static hone_status product(builder *b, view x, view y, int64_t row, int64_t colu
         HONE_TRY(reordered(b, &y, summed));
         one_stride(&y, summed, &along_y);
     }
-    HONE_TRY(begin(b, x.shape[rows], y.shape[rows], elements_of(&x, summed), &step, &p));
+    hone_gradient_step *step = begin(b, x.shape[rows], y.shape[rows], elements_of(&x, summed));
+    if (!step) return HONE_ERROR_UNSUPPORTED;
+    hone_matmul_problem *p = problem_of(step);
     p->a_row = x.stride[rows], p->a_column = along_x;
     p->b_row = along_y, p->b_column = y.stride[rows];
     p->c_row = row, p->c_column = column;
@@ -352,7 +359,7 @@ hone_status hone_matmul_gradient(const void *problem, hone_gradient *out)
     if (p->k && p->n)
         HONE_TRY(product(&b, swapped(at_a), swapped(b.d), p->b_row, p->b_column, p->b_batch, HONE_MATMUL_B));
     if (p->reads_c) {
-        factor beta = {.kind = HONE_STEP_SCALE, .scalar = 1 + HONE_MATMUL_BETA};
+        factor  beta = {.kind = HONE_STEP_SCALE, .scalar = 1 + HONE_MATMUL_BETA};
         int64_t stride[DIMENSIONS_MAX] = {0};
         memcpy(stride, p->c_batch, (size_t)p->batch_rank * sizeof *stride);
         stride[p->batch_rank] = p->c_row, stride[p->batch_rank + 1] = p->c_column;
