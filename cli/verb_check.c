@@ -108,7 +108,7 @@ static void note_failure(check *c, const hone_request *request, const hone_rt_ca
     cli_append(c->failures, it);
     if (!c->call->json && c->failed + c->broken <= SHOWN_MAX) {
         cli_progress(NULL);
-        printf("%sFAILED%s  %s, %s, %s%s%s\n", cli_painted(stdout, CLI_RED), cli_painted(stdout, CLI_PLAIN), text,
+        printf("%sFAILED%s  %s on %s%s%s\n", cli_painted(stdout, CLI_RED), cli_painted(stdout, CLI_PLAIN),
                candidate->kernel->name, isa, *settings ? ", " : "", settings);
         cli_wrap(stdout, 8, sentence);
         printf("        %s\n", repeat);
@@ -366,7 +366,8 @@ static void print_text(const check *c, uint64_t seed, double seconds)
     for (int i = 0; i < c->tally_count; i++) {
         const tally *t = &c->tallies[i];
         char        *cells[4] = {cli_format("%" PRId64, t->judged), cli_format("%" PRId64, t->refused),
-                                 cli_format("%" PRId64, t->failed), cli_format("%.0f %%", 100 * t->worst)};
+                                 cli_format("%" PRId64, t->failed),
+                                 t->worst < 10 ? cli_format("%.0f %%", 100 * t->worst) : cli_format("far beyond")};
         const char  *isa = c->level_names[t->level];
         cli_table_row(table, (const char *[]){t->op->name, t->kernel->name, isa ? isa : "-", cells[0], cells[1],
                                               cells[2], t->judged ? cells[3] : "-"});
