@@ -138,7 +138,8 @@ hone_status hone_dlpack_import(hone_device *handle, struct DLManagedTensorVersio
                device->be->name);
     HONE_TRY(read_tensor(&managed->tensor, &tensor));
     HONE_TRY(hone_rt_view_of(&tensor, device->be, false, "dlpack import: the tensor", &view));
-    char *first = tensor.data ? (char *)tensor.data + view.low : NULL;
+    /* counted as a number: a tensor may claim to reach down to NULL, and is refused there */
+    void *first = (void *)((uintptr_t)tensor.data + (uintptr_t)view.low);
     HONE_TRY(hone_buffer_adopt(handle, first, (size_t)((uint64_t)view.high - (uint64_t)view.low), end_managed, managed,
                                buffer));
     *out = hone_tensor_in(*buffer, (size_t)(0 - (uint64_t)view.low), tensor);
