@@ -97,7 +97,7 @@ typedef struct hone_span {
 /* A value that changes from step to step: told by the host, or read from the device when the kernel runs. */
 typedef struct hone_scalar {
     double           value;
-    const hone_span *at; /* NULL: value */
+    const hone_span *at; /* NULL: value. Else a double lies there */
 } hone_scalar;
 
 /* What a launch is given. Operands stand in the order of the op's roles, scalars in the order of its list. */
