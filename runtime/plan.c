@@ -136,10 +136,15 @@ void hone_rt_cache_close(hone_rt_cache *cache)
     pthread_mutex_destroy(&cache->lock);
 }
 
-static uint64_t hash_of(const hone_op *op, const void *problem, unsigned alignment)
+static size_t significant(const hone_op *op, const void *problem)
+{
+    return op->significant ? op->significant(problem) : op->problem_size;
+}
+
+static uint64_t hash_of(const hone_op *op, const void *problem, size_t bytes, unsigned alignment)
 {
     /* Unseeded, which is the quick way; the rest is mixed in after. */
-    return hone_hash(problem, op->problem_size, 0) + ((uint64_t)(uintptr_t)op + alignment) * 0x9e3779b97f4a7c15u;
+    return hone_hash(problem, bytes, 0) + ((uint64_t)(uintptr_t)op + alignment) * 0x9e3779b97f4a7c15u;
 }
 
 static bool same_request(const hone_rt_plan *plan, const hone_request *request)
@@ -210,7 +215,8 @@ static hone_rt_plan *keep(hone_rt_cache *cache, hone_rt_plan *made)
 
 hone_status hone_rt_plan_for(hone_rt_context *context, const hone_request *request, hone_rt_plan **out)
 {
-    uint64_t hash = hash_of(request->op, request->problem, request->alignment);
+    size_t   bytes = significant(request->op, request->problem);
+    uint64_t hash = hash_of(request->op, request->problem, bytes, request->alignment);
     pthread_mutex_lock(&context->cache.lock);
     *out = *slot_of(context->cache.slots, context->cache.capacity, hash, request);
     if (*out) hone_rt_plan_hold(*out);
@@ -288,11 +294,12 @@ static hone_status find(hone_rt_stream *stream, const hone_op *op, const void *p
 hone_status hone_rt_run(hone_rt_stream *stream, const hone_op *op, const void *problem, unsigned alignment,
                         const hone_arguments *arguments)
 {
-    uint64_t       hash = hash_of(op, problem, alignment);
+    size_t         bytes = significant(op, problem);
+    uint64_t       hash = hash_of(op, problem, bytes, alignment);
     hone_rt_plan **slot = &stream->front[hash % HONE_RT_FRONT];
     hone_rt_plan  *plan = *slot;
     if (__builtin_expect(!plan || plan->hash != hash || plan->op != op || plan->request.alignment != alignment ||
-                             memcmp(plan->problem.bytes, problem, op->problem_size) != 0,
+                             memcmp(plan->problem.bytes, problem, bytes) != 0,
                          0)) {
         HONE_TRY(find(stream, op, problem, alignment, slot));
         plan = *slot;

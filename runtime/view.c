@@ -2,41 +2,34 @@
 #include "base/size.h"
 #include "runtime/hall.h"
 
-/* The bytes below and above the first element; false when they do not fit. Strides of what is empty must fit as well:
- * products with them are formed before anyone asks. */
-static bool reach(const hone_tensor *t, int64_t element_bytes, int64_t *low, int64_t *high)
-{
-    bool empty = false;
-    *low = 0;
-    *high = element_bytes;
-    for (int i = 0; i < t->rank; i++) {
-        int64_t steps;
-        empty |= t->shape[i] == 0;
-        if (t->shape[i] <= 1) continue;
-        if (!hone_extent_mul(t->stride[i], element_bytes, &steps) || !hone_extent_mul(steps, t->shape[i] - 1, &steps))
-            return false;
-        if (!hone_extent_add(steps < 0 ? *low : *high, steps, steps < 0 ? low : high)) return false;
-    }
-    if (empty) *low = *high = 0;
-    return true;
-}
-
-static hone_status check_shape(const hone_tensor *t, const char *what, int64_t *count)
+/* How many elements there are, and the bytes below and above the first. Strides of what is empty must fit as well:
+ * products with them are formed before anyone asks. One pass, since it is part of every call; what is wrong is told by
+ * the second. */
+static hone_status reach(const hone_tensor *t, int64_t element_bytes, const char *what, int64_t *count,
+                         hone_rt_view *out)
 {
     HONE_CHECK(t->rank >= 0 && t->rank <= HONE_RANK_MAX, HONE_ERROR_SHAPE, "%s has rank %d; it may be 0 .. %d", what,
                t->rank, HONE_RANK_MAX);
-    *count = 1;
-    bool empty = false;
+    int64_t low = 0, high = element_bytes, all = 1;
+    bool    empty = false, negative = false, many = false, far = false;
     for (int i = 0; i < t->rank; i++) {
+        int64_t extent = t->shape[i], steps = 0;
+        negative |= extent < 0;
+        empty |= extent == 0;
+        if (extent <= 1) continue;
+        many |= __builtin_mul_overflow(all, extent, &all);
+        far |= __builtin_mul_overflow(t->stride[i], element_bytes, &steps);
+        far |= __builtin_mul_overflow(steps, extent - 1, &steps);
+        far |= __builtin_add_overflow(steps < 0 ? low : high, steps, steps < 0 ? &low : &high);
+    }
+    for (int i = 0; negative && i < t->rank; i++)
         HONE_CHECK(t->shape[i] >= 0, HONE_ERROR_SHAPE, "%s: extent %d is %" PRId64 "; none may be negative", what, i,
                    t->shape[i]);
-        if (t->shape[i] == 0)
-            empty = true;
-        else
-            HONE_CHECK(hone_extent_mul(*count, t->shape[i], count), HONE_ERROR_OVERFLOW,
-                       "%s: the product of its extents does not fit 63 bits", what);
-    }
-    if (empty) *count = 0;
+    HONE_CHECK(!many, HONE_ERROR_OVERFLOW, "%s: the product of its extents does not fit 63 bits", what);
+    HONE_CHECK(!far, HONE_ERROR_OVERFLOW, "%s: its strides reach further than memory does", what);
+    *count = empty ? 0 : all;
+    out->low = empty ? 0 : low;
+    out->high = empty ? 0 : high;
     return HONE_OK;
 }
 
@@ -64,10 +57,8 @@ hone_status hone_rt_view_of(const hone_tensor *t, const hone_be_device *device, 
     int64_t count = 0;
     int     bits = hone_dtype_bits(t->dtype);
     HONE_CHECK(bits, HONE_ERROR_TYPE, "%s has the type %d, which is none", what, (int)t->dtype);
-    HONE_TRY(check_shape(t, what, &count));
-    int64_t bytes = bits / 8 ? bits / 8 : 1;
-    HONE_CHECK(reach(t, bytes, &out->low, &out->high), HONE_ERROR_OVERFLOW,
-               "%s: its strides reach further than memory does", what);
+    int64_t bytes = bits / 8 ? bits / 8 : 1; /* a power of two */
+    HONE_TRY(reach(t, bytes, what, &count, out));
     out->span = (hone_span){0};
     if (data == HONE_RT_DATA_IGNORED) return HONE_OK;
     if (t->buffer) {
@@ -84,7 +75,7 @@ hone_status hone_rt_view_of(const hone_tensor *t, const hone_be_device *device, 
     }
     uintptr_t first =
         out->span.buffer ? (uintptr_t)out->span.buffer->host + out->span.offset : (uintptr_t)out->span.host;
-    HONE_CHECK(first % (uint64_t)bytes == 0, HONE_ERROR_ARGUMENT,
+    HONE_CHECK((first & ((uint64_t)bytes - 1)) == 0, HONE_ERROR_ARGUMENT,
                "%s at %p is not aligned to its %" PRId64 "-byte elements", what, (void *)first, bytes);
     return HONE_OK;
 }

@@ -3,8 +3,8 @@
 #ifndef HONE_KERNELS_COMMON_SIMD_WORDS_H
 #define HONE_KERNELS_COMMON_SIMD_WORDS_H
 
-/* Before a loop whose bounds are literal once inlined: it becomes straight text, its arrays become registers. Sanitizers
- * look at every access of it; for them loops stay loops, or compiling would take minutes. */
+/* Before a loop whose bounds are literal once inlined: it becomes straight text, its arrays become registers.
+ * Sanitizers look at every access of it; for them loops stay loops, or compiling would take minutes. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HONE_SANITIZED 1
 #elif defined(__has_feature)

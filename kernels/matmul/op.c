@@ -416,10 +416,19 @@ static const char *const *matmul_suite(const char *name)
     return NULL;
 }
 
+/* Most problems have no batch and no steps; both stand at the end, the steps last. */
+static size_t matmul_significant(const void *problem)
+{
+    const hone_matmul_problem *p = problem;
+    if (p->step_count) return offsetof(hone_matmul_problem, step) + p->step_count * sizeof p->step[0];
+    return p->batch_rank ? offsetof(hone_matmul_problem, step) : offsetof(hone_matmul_problem, batch);
+}
+
 const hone_op hone_matmul_op = {
     .name = "matmul",
     .version = 1,
     .problem_size = sizeof(hone_matmul_problem),
+    .significant = matmul_significant,
     .check = hone_matmul_check,
     .print = hone_matmul_print,
     .parse = hone_matmul_parse,
