@@ -107,8 +107,8 @@ typedef struct hone_op {
     const char *name; /* "matmul" */
     unsigned    version;
     size_t      problem_size;
-    /* How many leading bytes of a problem tell it from all others: whatever lies behind them is zero in each problem that
-     * is equal up to there. Keys are made of these alone. NULL: all of it. */
+    /* How many leading bytes of a problem tell it from all others: whatever lies behind them is zero in each problem
+     * that is equal up to there. Keys are made of these alone. NULL: all of it. */
     size_t (*significant)(const void *problem);
 
     /* Legal? else the sentence that says why. */
