@@ -88,7 +88,11 @@ hone_interval hone_stats_median_exact(const double *sorted, int count, double co
 static double resampled_median(const double *sorted, int count, uint32_t *drawn, hone_random *random)
 {
     memset(drawn, 0, (size_t)count * sizeof *drawn);
-    for (int i = 0; i < count; i++) drawn[hone_random_below(random, (uint32_t)count)]++;
+    for (int i = 0; i < count; i += 2) { /* two indices from one random number */
+        uint64_t bits = hone_random_next(random);
+        drawn[((bits >> 32) * (uint32_t)count) >> 32]++;
+        if (i + 1 < count) drawn[((bits & 0xffffffff) * (uint32_t)count) >> 32]++;
+    }
     uint32_t left = (uint32_t)(count + 1) / 2, seen = 0;
     int      at = -1;
     while (seen < left) seen += drawn[++at];
