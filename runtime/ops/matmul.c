@@ -123,16 +123,16 @@ static hone_status add_step(matmul_call *call, const hone_step *given, int index
 
 /* --- equal questions, equal problems ---------------------------------------------------------------------------- */
 
-/* A stride along an extent of 1 means nothing: the one a dense matrix would have stands for all. */
+/* A stride along an extent of 1 means nothing, nor does any of an empty matrix: the one a dense row-major matrix would
+ * have stands for all, so that a problem has one form, and its text is the one that people write. */
 static void settle_strides(int64_t rows, int64_t columns, int64_t *row, int64_t *column)
 {
-    if (rows > 1 && columns > 1) return;
-    if (rows <= 1 && columns <= 1)
-        *row = *column = 1;
-    else if (rows <= 1)
-        *row = *column == 1 ? columns : 1;
-    else
-        *column = *row == 1 ? rows : 1;
+    if (rows == 0 || columns == 0) {
+        *row = columns;
+        *column = 1;
+    }
+    if (columns == 1) *column = 1;
+    if (rows == 1) *row = *column == 1 ? columns : 1;
 }
 
 /* The batch with its extents of 1 dropped, and neighbours merged that every operand steps through evenly. */
