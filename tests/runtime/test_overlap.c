@@ -73,7 +73,7 @@ static void random_pairs_are_decided_rightly(void **state)
     hone_random r = hone_random_seeded(5);
     int         overlapping = 0, undecided = 0;
     (void)state;
-    enum { PAIRS = 60000 };
+    enum { PAIRS = 60000 / HONE_TEST_SHARE };
     for (int i = 0; i < PAIRS; i++) {
         view          a, b;
         unsigned char count_a[ROOM] = {0}, count_b[ROOM] = {0};
@@ -104,7 +104,7 @@ static void random_views_know_themselves(void **state)
     hone_random r = hone_random_seeded(6);
     int         overlapping = 0;
     (void)state;
-    enum { VIEWS = 60000 };
+    enum { VIEWS = 60000 / HONE_TEST_SHARE };
     for (int i = 0; i < VIEWS; i++) {
         view          v;
         unsigned char count[ROOM] = {0};
