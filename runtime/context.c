@@ -1,14 +1,16 @@
 /* Contexts: opening the backends, finding devices and ops, and letting go of it all when the last hold is gone. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "runtime/hall.h"
+#include "runtime/modules.h"
 
-static const hone_rt_module core = {"core", &hone_cpu_backend, hone_ops, hone_kernels};
+static const hone_module core = {HONE_MODULE_ABI, "core", &hone_cpu_backend, hone_ops, hone_kernels};
 
 static hone_status check_options(const hone_context_options *options)
 {
@@ -59,7 +61,7 @@ static void recall_ceilings(hone_rt_context *context, hone_be_device *device, co
         hone_log_say(&context->log, HONE_LOG_WARNING, "%s", hone_last_error());
 }
 
-static hone_status open_module(hone_rt_context *context, const hone_rt_module *module,
+static hone_status open_module(hone_rt_context *context, const hone_module *module,
                                const hone_backend_options *options, const char *profile_path)
 {
     int              at = context->module_count, count = 0;
@@ -99,7 +101,7 @@ static void kill_device_handles(hone_rt_context *context)
 }
 
 hone_status hone_rt_context_create_limited(const hone_context_options *options, hone_isa isa_limit,
-                                           const hone_rt_module *const *modules, int count, hone_context **out)
+                                           const hone_module *const *modules, int count, hone_context **out)
 {
     hone_context_options chosen = HONE_CONTEXT_OPTIONS;
     hone_backend_options backend = {NULL, HONE_ISA_COUNT - 1};
@@ -119,6 +121,9 @@ hone_status hone_rt_context_create_limited(const hone_context_options *options, 
     HONE_CHECK(!isa || hone_cpu_isa_parse(isa, &backend.isa_limit), HONE_ERROR_ARGUMENT,
                "HONE_ISA is '%.64s'; it may be portable, avx2 or avx512", isa);
     if (isa_limit < backend.isa_limit) backend.isa_limit = isa_limit;
+    const char *asked = hone_option_get(HONE_OPTION_MODULES);
+    HONE_CHECK(!asked || !strcmp(asked, "off"), HONE_ERROR_ARGUMENT,
+               "HONE_MODULES is '%.64s'; it may be off, or not be set", asked);
 
     hone_rt_context *context = hone_alloc(1, sizeof *context);
     if (!context) return HONE_ERROR_MEMORY;
@@ -136,6 +141,9 @@ hone_status hone_rt_context_create_limited(const hone_context_options *options, 
     status = open_module(context, &core, &backend, chosen.profile_path);
     for (int i = 0; i < count && status == HONE_OK; i++)
         status = open_module(context, modules[i], &backend, chosen.profile_path);
+    context->modules_wanted = !asked && !getauxval(AT_SECURE);
+    if (status == HONE_OK && context->modules_wanted)
+        hone_rt_modules_proofs(context->devices[0].be, chosen.profile_path, context->proofs, sizeof context->proofs);
     if (status == HONE_OK) status = hone_handle_new(HONE_HANDLE_CONTEXT, context, &token);
     if (status != HONE_OK) {
         kill_device_handles(context);
@@ -146,7 +154,7 @@ hone_status hone_rt_context_create_limited(const hone_context_options *options, 
     return HONE_OK;
 }
 
-hone_status hone_rt_context_create(const hone_context_options *options, const hone_rt_module *const *modules, int count,
+hone_status hone_rt_context_create(const hone_context_options *options, const hone_module *const *modules, int count,
                                    hone_context **out)
 {
     return hone_rt_context_create_limited(options, HONE_ISA_COUNT - 1, modules, count, out);
@@ -222,7 +230,7 @@ int hone_rt_kernels(const hone_rt_context *context, const hone_op *op, const hon
         for (const hone_kernel *const *k = context->modules[i]->kernels; k && *k; k++)
             if (count < cap && !strcmp((*k)->op, op->name) && !strcmp((*k)->backend, device->backend->name))
                 out[count++] = *k;
-    return count;
+    return count + hone_rt_module_kernels(context, op->name, device->backend->name, out + count, cap - count);
 }
 
 hone_status hone_rt_problem_parse(const hone_rt_context *context, const char *text, const hone_op **op,

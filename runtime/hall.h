@@ -40,10 +40,12 @@ struct hone_rt_context {
     hone_threads          threads; /* run == NULL: none were given */
     unsigned              request_flags;
     int                   module_count, device_count;
-    const hone_rt_module *modules[HONE_RT_MODULES_MAX];
+    const hone_module *modules[HONE_RT_MODULES_MAX];
     void                 *opened[HONE_RT_MODULES_MAX]; /* what each backend's open() gave */
     hone_rt_device        devices[HONE_RT_DEVICES_MAX];
     hone_rt_cache         cache;
+    bool                  modules_wanted;
+    char                  proofs[1024]; /* where proofs of modules are kept; empty: nowhere */
 };
 
 /* A stream's own table of the plans it used last: no lock, no look-up elsewhere. */

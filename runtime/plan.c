@@ -13,6 +13,13 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "runtime/hall.h"
+#include "runtime/modules.h"
+
+/* A plan of a module's kernel, in a child of fork: never launched again, and as good as not there. */
+static bool lost(const hone_rt_plan *plan)
+{
+    return plan->foreign && atomic_load_explicit(&hone_rt_modules_lost, memory_order_relaxed);
+}
 
 enum { CACHE_START = 64, CACHE_PLANS_MAX = 16384 };
 
@@ -41,6 +48,8 @@ hone_status hone_rt_plan_with(hone_rt_context *context, const hone_request *requ
 {
     hone_config suggested;
     *out = NULL;
+    const char *why = hone_rt_module_refuses(kernel);
+    HONE_CHECK(!why, HONE_ERROR_UNSUPPORTED, "%s: %s", kernel->name, why);
     if (!config) {
         HONE_CHECK(kernel->suggest(request, &suggested, 1) >= 1, HONE_ERROR_UNSUPPORTED, "%s suggests no configuration",
                    kernel->name);
@@ -55,6 +64,7 @@ hone_status hone_rt_plan_with(hone_rt_context *context, const hone_request *requ
     memcpy(plan->problem.bytes, request->problem, request->op->problem_size);
     plan->request.problem = plan->problem.bytes;
     plan->rule = "asked for";
+    plan->foreign = hone_rt_module_owns(kernel);
     plan->holds = 1;
     hone_status status = kernel->prepare(&plan->request, config, NULL, &plan->ready, &plan->needs);
     if (status == HONE_OK && request->scratch_cap && plan->needs.scratch_bytes > request->scratch_cap) {
@@ -150,7 +160,7 @@ static uint64_t hash_of(const hone_op *op, const void *problem, size_t bytes, un
 static bool same_request(const hone_rt_plan *plan, const hone_request *request)
 {
     const hone_request *r = &plan->request;
-    return r->device == request->device && r->op == request->op && r->threads == request->threads &&
+    return !lost(plan) && r->device == request->device && r->op == request->op && r->threads == request->threads &&
            r->alignment == request->alignment && r->flags == request->flags && r->scratch_cap == request->scratch_cap &&
            !memcmp(r->problem, request->problem, request->op->problem_size);
 }
@@ -272,6 +282,7 @@ hone_status hone_rt_launch(hone_rt_stream *stream, hone_rt_plan *plan, const hon
                            hone_span scratch)
 {
     const hone_backend *backend = stream->be->device->backend;
+    HONE_CHECK(!lost(plan), HONE_ERROR_STATE, "%s: %s; make the plan again", plan->kernel->name, HONE_RT_MODULE_LOST);
     if (backend->stream_ticket) {
         HONE_TRY(hold_queued(stream, plan));
         stream->late[++stream->ticket % HONE_RT_LATE] = plan;
@@ -299,7 +310,7 @@ hone_status hone_rt_run(hone_rt_stream *stream, const hone_op *op, const void *p
     hone_rt_plan **slot = &stream->front[hash % HONE_RT_FRONT];
     hone_rt_plan  *plan = *slot;
     if (__builtin_expect(!plan || plan->hash != hash || plan->op != op || plan->request.alignment != alignment ||
-                             memcmp(plan->problem.bytes, problem, bytes) != 0,
+                             lost(plan) || memcmp(plan->problem.bytes, problem, bytes) != 0,
                          0)) {
         HONE_TRY(find(stream, op, problem, alignment, slot));
         plan = *slot;

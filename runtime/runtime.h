@@ -6,25 +6,18 @@
 #include <hone/hone.h>
 
 #include "base/log.h"
-#include "kernels/kernel.h"
-
-/* What brings a backend, kernels, ops, or all three. The core itself is the first. */
-typedef struct hone_rt_module {
-    const char               *name;
-    const hone_backend       *backend; /* NULL: none */
-    const hone_op *const     *ops;     /* end with NULL; NULL: none */
-    const hone_kernel *const *kernels;
-} hone_rt_module;
+#include "kernels/module.h"
 
 typedef struct hone_rt_context hone_rt_context;
 typedef struct hone_rt_plan    hone_rt_plan;
 
-/* Makes a context with further modules; hone_context_create is this with none. The modules must outlive it. */
-hone_status hone_rt_context_create(const hone_context_options *options, const hone_rt_module *const *modules, int count,
+/* Makes a context with further modules, whatever is found besides (runtime/modules.h); hone_context_create is this with
+ * none. The core itself is the first. The modules must outlive it. */
+hone_status hone_rt_context_create(const hone_context_options *options, const hone_module *const *modules, int count,
                                    hone_context **out);
 /* The same with no CPU kernel above `isa_limit`, whatever HONE_ISA allows beyond it. */
 hone_status hone_rt_context_create_limited(const hone_context_options *options, hone_isa isa_limit,
-                                           const hone_rt_module *const *modules, int count, hone_context **out);
+                                           const hone_module *const *modules, int count, hone_context **out);
 
 /* The context behind a handle, with a hold that keeps it alive; give it back. */
 hone_status     hone_rt_context_hold(hone_context *handle, hone_rt_context **out);
@@ -66,6 +59,7 @@ struct hone_rt_plan {
     hone_rt_problem    problem;
     hone_needs         needs;
     void              *ready;
+    bool               foreign; /* the kernel is of a module that was found */
     const char        *rule; /* what chose it: "measured", "estimated", "asked for", ...; static */
     /* of runtime/plan.c alone */
     _Atomic(int)     holds;

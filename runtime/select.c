@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/hall.h"
+#include "runtime/modules.h"
 
 #define NEAR 1.02
 
@@ -14,6 +15,8 @@ enum { SUGGESTIONS = 8 };
 
 static const char *refuses(const hone_request *request, const hone_kernel *kernel)
 {
+    const char *why = hone_rt_module_refuses(kernel);
+    if (why) return why;
     if (kernel->op_version != request->op->version) return "it was made for another version of the op";
     if (kernel->problem_size != request->op->problem_size) return "it knows the op's problem in another size";
     if (request->flags & HONE_REQUEST_DETERMINISTIC && (kernel->properties & HONE_BITWISE_ALL) != HONE_BITWISE_ALL)

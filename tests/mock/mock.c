@@ -913,10 +913,10 @@ static const hone_backend backend = {
     .stream_wait_event = stream_wait_event,
 };
 
-const hone_rt_module mock_module = {"mock", &backend, NULL, kernels};
+const hone_module mock_module = {HONE_MODULE_ABI, "mock", &backend, NULL, kernels};
 
 hone_status mock_context(const hone_context_options *options, hone_context **out)
 {
-    static const hone_rt_module *const modules[] = {&mock_module};
+    static const hone_module *const modules[] = {&mock_module};
     return hone_rt_context_create(options, modules, 1, out);
 }

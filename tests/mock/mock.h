@@ -70,7 +70,7 @@ typedef struct mock_settings {
 /* Set them before a context is made, or while no other thread uses it. */
 extern mock_settings mock;
 
-extern const hone_rt_module mock_module;
+extern const hone_module mock_module;
 
 /* Standard settings, no records, nothing to fail, no complaint. */
 void mock_reset(void);

@@ -1,0 +1,44 @@
+# Modules: other people's libraries as kernels, each a shared object of its own that is found when hone runs
+# (runtime/modules.h), and hone-probe, which tries them first. The build tree lies as an installation does, so that
+# what is found in one is found in the other. None of them links hone, or the library it offers.
+file(STRINGS kernels/module.h line REGEX "^#define HONE_MODULE_ABI ")
+string(REGEX REPLACE "[^0-9]" "" module_abi "${line}")
+set(modules_in_libdir hone/modules-${module_abi})
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_LIBDIR BASE_DIRECTORY ${CMAKE_INSTALL_FULL_BINDIR}
+    OUTPUT_VARIABLE libdir_from_bindir)
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_LIBEXECDIR BASE_DIRECTORY ${CMAKE_INSTALL_FULL_LIBDIR}
+    OUTPUT_VARIABLE libexecdir_from_libdir)
+
+set_source_files_properties(runtime/modules.c TARGET_DIRECTORY hone_objects PROPERTIES COMPILE_DEFINITIONS
+    "HONE_LIBDIR=\"${CMAKE_INSTALL_FULL_LIBDIR}\";HONE_MODULES_IN_LIBDIR=\"${modules_in_libdir}\";\
+HONE_LIBDIR_FROM_BINDIR=\"${libdir_from_bindir}\";\
+HONE_PROBE_FROM_LIBDIR=\"${libexecdir_from_libdir}/hone/hone-probe\"")
+
+set(HONE_MODULES_BUILT ${PROJECT_BINARY_DIR}/bin/${libdir_from_bindir}/${modules_in_libdir})
+cmake_path(NORMAL_PATH HONE_MODULES_BUILT)
+cmake_path(SET HONE_PROBE_FOLDER NORMALIZE ${HONE_MODULES_BUILT}/../../${libexecdir_from_libdir}/hone)
+
+# hone_module(<name> <file>...): hone_<name>.so, which exports hone_module_open and nothing else.
+function(hone_module name)
+    set(target hone_module_${name})
+    set(map ${PROJECT_SOURCE_DIR}/cmake/module.map)
+    add_library(${target} MODULE ${ARGN})
+    hone_compiles(${target})
+    hone_library_flags(${target})
+    set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME hone_${name} LINK_DEPENDS ${map})
+    target_link_options(${target} PRIVATE -Wl,--version-script=${map})
+    if(NOT HONE_SANITIZE)
+        target_link_options(${target} PRIVATE -Wl,--no-undefined)
+    endif()
+    target_link_libraries(${target} PRIVATE Threads::Threads m ${CMAKE_DL_LIBS})
+endfunction()
+
+add_executable(hone_probe EXCLUDE_FROM_ALL runtime/probe/hone_probe.c)
+block()
+    set(HONE_SANITIZE "")                        # a sanitizer would answer for a module's crash
+    hone_compiles(hone_probe)
+endblock()
+set_target_properties(hone_probe PROPERTIES OUTPUT_NAME hone-probe RUNTIME_OUTPUT_DIRECTORY ${HONE_PROBE_FOLDER})
+target_link_libraries(hone_probe PRIVATE ${CMAKE_DL_LIBS})
+
+set(HONE_MODULES "")
