@@ -42,3 +42,15 @@ set_target_properties(hone_probe PROPERTIES OUTPUT_NAME hone-probe RUNTIME_OUTPU
 target_link_libraries(hone_probe PRIVATE ${CMAKE_DL_LIBS})
 
 set(HONE_MODULES "")
+if(HONE_BUILD_MODULES AND NOT HONE_SANITIZE)     # vendor libraries are not built for sanitizers
+    hone_module(cblas kernels/matmul/cblas.c kernels/matmul/cblas_found.c kernels/matmul/frame.c base/dtype.c)
+    list(APPEND HONE_MODULES hone_module_cblas)
+    set_target_properties(hone_probe PROPERTIES EXCLUDE_FROM_ALL OFF)
+    set_target_properties(${HONE_MODULES} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${HONE_MODULES_BUILT})
+    # libhone.so lies at the top of the build tree, and looks beside itself.
+    cmake_path(SET beside NORMALIZE ${HONE_MODULES_BUILT}/..)
+    file(MAKE_DIRECTORY ${HONE_MODULES_BUILT})
+    if(NOT EXISTS ${PROJECT_BINARY_DIR}/hone)
+        file(CREATE_LINK ${beside} ${PROJECT_BINARY_DIR}/hone SYMBOLIC)
+    endif()
+endif()

@@ -14,3 +14,14 @@ foreach(which IN ITEMS sound wrong_abi no_function crash_in_constructor crash ab
 endforeach()
 hone_test(modules/found ARGUMENTS $<TARGET_FILE:hone_probe> ${folder})
 add_dependencies(test_modules_found hone_probe ${planted})
+
+# The system's CBLAS libraries, and one of ours that goes by MKL's name: what is like it is shown without it.
+if(TARGET hone_module_cblas)
+    add_library(stand_in_mkl SHARED modules/stand_in_mkl.c)
+    set_target_properties(stand_in_mkl PROPERTIES OUTPUT_NAME mkl_rt SOVERSION 2
+        LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/modules/mkl C_STANDARD 17)
+    hone_test(modules/cblas ARGUMENTS $<TARGET_FILE:hone_probe> $<TARGET_FILE_DIR:hone_module_cblas>)
+    add_dependencies(test_modules_cblas hone_probe hone_module_cblas stand_in_mkl)
+    set_property(TEST ${prefix}modules.cblas APPEND PROPERTY ENVIRONMENT
+        LD_LIBRARY_PATH=${CMAKE_CURRENT_BINARY_DIR}/modules/mkl)
+endif()
