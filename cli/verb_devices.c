@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
+#include "base/options.h"
 #include "cli/show.h"
+#include "runtime/modules.h"
 #include "tuner/ceilings.h"
 
 static const cli_option options[] = {
@@ -12,7 +14,7 @@ static const cli_option options[] = {
     CLI_OPTION_END,
 };
 
-/* What hone can use where it is built with it, and is not part of this build. */
+/* What hone can use where it is built with it. */
 static const struct {
     const char *name, *what;
 } absent[] = {
@@ -90,26 +92,77 @@ static void to_text(const hone_be_device *device, origin from, const char *path)
     if (from != ORIGIN_NONE) cli_show_ceilings(stdout, device, &device->ceilings);
 }
 
-static json_t *absent_json(void)
+/* NULL: it is here. Else why not. */
+static const char *why_absent(const hone_rt_context *context, const char *name)
+{
+    hone_rt_module_remark remarks[48];
+    int                   count = hone_rt_module_remarks(context, remarks, 48);
+    for (int i = 0; i < count; i++)
+        if (!strcmp(remarks[i].name, name)) return *remarks[i].sentence ? remarks[i].sentence : NULL;
+    return hone_option_get(HONE_OPTION_MODULES) ? "HONE_MODULES is off" : "not part of this build";
+}
+
+static json_t *absent_json(const hone_rt_context *context)
 {
     json_t *list = cli_array();
     for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
+        const char *why = why_absent(context, absent[i].name);
+        if (!why) continue;
         json_t *it = cli_object();
         cli_set(it, "name", cli_string(absent[i].name));
         cli_set(it, "what", cli_string(absent[i].what));
-        cli_set(it, "why", cli_string("not part of this build"));
+        cli_set(it, "why", cli_string(why));
         cli_append(list, it);
     }
     return list;
 }
 
-static void absent_text(void)
+static void absent_text(const hone_rt_context *context)
 {
-    cli_table *table = cli_table_new((const char *[]){"missing", "", "why", NULL});
-    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
-        cli_table_row(table, (const char *[]){absent[i].name, absent[i].what, "not part of this build"});
+    cli_table *table = cli_table_new((const char *[]){"missing", "", "~why", NULL});
+    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++) {
+        const char *why = why_absent(context, absent[i].name);
+        if (why) cli_table_row(table, (const char *[]){absent[i].name, absent[i].what, why});
+    }
     printf("\n");
     cli_table_print(table, stdout, 0);
+}
+
+/* Kernels behind which something other than hone stands, of all ops; gives how many. */
+static int others(const hone_rt_context *context, const hone_be_device *device, const hone_kernel **out)
+{
+    const hone_op *op;
+    int            count = 0;
+    for (int i = 0; (op = hone_rt_op_at(context, i)) && count < HONE_RT_KERNELS_MAX; i++) {
+        int all = hone_rt_kernels(context, op, device, out + count, HONE_RT_KERNELS_MAX - count), kept = count;
+        for (int k = count; k < count + all; k++)
+            if (out[k]->identity && out[k]->identity(device)) out[kept++] = out[k];
+        count = kept;
+    }
+    return count;
+}
+
+static json_t *libraries_json(const hone_rt_context *context, const hone_be_device *device)
+{
+    const hone_kernel *kernels[HONE_RT_KERNELS_MAX];
+    json_t            *list = cli_array();
+    int                count = others(context, device, kernels);
+    for (int i = 0; i < count; i++) {
+        json_t *it = cli_object();
+        cli_set(it, "kernel", cli_string(kernels[i]->name));
+        cli_set(it, "op", cli_string(kernels[i]->op));
+        cli_set(it, "library", cli_string(kernels[i]->identity(device)));
+        cli_append(list, it);
+    }
+    return list;
+}
+
+static void libraries_text(const hone_rt_context *context, const hone_be_device *device)
+{
+    const hone_kernel *kernels[HONE_RT_KERNELS_MAX];
+    int                count = others(context, device, kernels);
+    for (int i = 0; i < count; i++)
+        printf("  %-13s %s: %s\n", i ? "" : "libraries", kernels[i]->name, kernels[i]->identity(device));
 }
 
 static int devices(const cli_call *call)
@@ -128,20 +181,23 @@ static int devices(const cli_call *call)
         origin from = find_ceilings(call, device);
         if (hone_rt_profile_path(device, NULL, path, sizeof path) != HONE_OK) *path = 0;
         if (call->json) {
-            cli_append(list, to_json(device, from, path));
+            json_t *it = to_json(device, from, path);
+            cli_set(it, "libraries", libraries_json(hone.context, device));
+            cli_append(list, it);
             continue;
         }
         if (shown++) printf("\n");
         to_text(device, from, path);
+        libraries_text(hone.context, device);
     }
     if (call->json) {
         json_t *answer = cli_answer(call);
         cli_set(answer, "devices", list);
-        cli_set(answer, "missing", absent_json());
+        cli_set(answer, "missing", absent_json(hone.context));
         cli_print_json(answer);
     } else {
         json_decref(list);
-        absent_text();
+        absent_text(hone.context);
     }
     cli_close(&hone);
     return CLI_FINE;

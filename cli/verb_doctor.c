@@ -15,6 +15,7 @@
 #include "backends/cpu/cpu.h"
 #include "base/options.h"
 #include "cli/cli.h"
+#include "runtime/modules.h"
 
 extern char **environ;
 
@@ -263,6 +264,22 @@ static void look_at_profile(doctor *d, const hone_be_device *device)
     free(why);
 }
 
+/* Modules that are refused, and what those that are open have to say; "...; mended before the start by: export X=Y". */
+static void look_at_modules(doctor *d, const hone_rt_context *context)
+{
+    hone_rt_module_remark remarks[48];
+    int                   count = hone_rt_module_remarks(context, remarks, 48);
+    for (int i = 0; i < count; i++) {
+        const hone_rt_module_remark *r = &remarks[i];
+        d->looked += r->state != HONE_RT_MODULE_SAYS;
+        if (r->state == HONE_RT_MODULE_REFUSED) find(d, "modules", true, "%s: %s|", r->path, r->sentence);
+        if (r->state != HONE_RT_MODULE_SAYS) continue;
+        const char *mend = strstr(r->sentence, "export ");
+        int         length = mend ? (int)strcspn(r->sentence, ";") : (int)strlen(r->sentence);
+        find(d, r->name, false, "%.*s|%s", length, r->sentence, mend ? mend : "");
+    }
+}
+
 static void look_at_context(doctor *d, const cli_call *call)
 {
     cli_hone         hone;
@@ -278,6 +295,7 @@ static void look_at_context(doctor *d, const cli_call *call)
     for (int i = 0; i < hone_rt_device_count(hone.context); i++)
         if (!strcmp(hone_rt_device_at(hone.context, i)->backend->name, "cpu"))
             look_at_profile(d, hone_rt_device_at(hone.context, i));
+    look_at_modules(d, hone.context);
     cli_close(&hone);
 }
 
