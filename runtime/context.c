@@ -222,14 +222,21 @@ const hone_op *hone_rt_op_find(const hone_rt_context *context, const char *name)
     return NULL;
 }
 
-int hone_rt_kernels(const hone_rt_context *context, const hone_op *op, const hone_be_device *device,
-                    const hone_kernel **out, int cap)
+int hone_rt_own_kernels(const hone_rt_context *context, const hone_op *op, const hone_be_device *device,
+                        const hone_kernel **out, int cap)
 {
     int count = 0;
     for (int i = 0; i < context->module_count; i++)
         for (const hone_kernel *const *k = context->modules[i]->kernels; k && *k; k++)
             if (count < cap && !strcmp((*k)->op, op->name) && !strcmp((*k)->backend, device->backend->name))
                 out[count++] = *k;
+    return count;
+}
+
+int hone_rt_kernels(const hone_rt_context *context, const hone_op *op, const hone_be_device *device,
+                    const hone_kernel **out, int cap)
+{
+    int count = hone_rt_own_kernels(context, op, device, out, cap);
     return count + hone_rt_module_kernels(context, op->name, device->backend->name, out + count, cap - count);
 }
 

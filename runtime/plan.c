@@ -106,7 +106,7 @@ static hone_status choose(hone_rt_context *context, const hone_request *request,
     char              text[HONE_PROBLEM_TEXT_MAX];
     const char       *rule;
     HONE_TRY(request->op->check(request->problem));
-    int count = hone_rt_rank(context, request, candidates, HONE_RT_KERNELS_MAX, &rule);
+    int count = hone_rt_rank_first(context, request, candidates, HONE_RT_KERNELS_MAX, &rule);
     for (int i = 0; i < count && !candidates[i].refusal; i++) {
         hone_status status = hone_rt_plan_with(context, request, candidates[i].kernel, &candidates[i].config, out);
         if (status == HONE_OK) {

@@ -36,6 +36,9 @@ const hone_op *hone_rt_op_find(const hone_rt_context *context, const char *name)
 /* The kernels of an op for a kind of device, in fixed order, whether or not they take a problem. Gives how many. */
 int hone_rt_kernels(const hone_rt_context *context, const hone_op *op, const hone_be_device *device,
                     const hone_kernel **out, int cap);
+/* The same without those of modules that are found on the machine: nothing is looked for or opened. */
+int hone_rt_own_kernels(const hone_rt_context *context, const hone_op *op, const hone_be_device *device,
+                        const hone_kernel **out, int cap);
 enum { HONE_RT_KERNELS_MAX = 64 };
 
 /* "matmul f32 nn 8x8x8": which op, and its problem. */
@@ -99,9 +102,14 @@ typedef struct hone_rt_candidate {
     const char        *basis;   /* "estimated", ...: what the figure rests on */
 } hone_rt_candidate;
 
-/* All kernels, best first, those that refuse at the end. Gives how many; *rule names what decided. */
+/* All kernels, best first, those that refuse at the end. Gives how many; *rule names what decided. Somebody else's
+ * library is chosen on evidence, not on an estimate: unmeasured, it comes after hone's own kernels. */
 int hone_rt_rank(const hone_rt_context *context, const hone_request *request, hone_rt_candidate *out, int cap,
                  const char **rule);
+/* The same among hone's own kernels, and of all only where none of them but a reference takes the problem. So a process
+ * that nothing was measured for opens no library, and waits for none. */
+int hone_rt_rank_first(const hone_rt_context *context, const hone_request *request, hone_rt_candidate *out, int cap,
+                       const char **rule);
 
 /* --- profiles ------------------------------------------------------------------------------------------------- */
 

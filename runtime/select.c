@@ -55,13 +55,19 @@ static void judge_candidate(const hone_request *request, hone_rt_candidate *cand
     }
 }
 
-/* Does a come before b? Both take the problem. `last` is for the kernels that are slow by intent. */
+/* Estimates choose among kernels of one rank only: hone's own, other people's, those that are slow by intent. */
+static int rank_of(const hone_kernel *kernel)
+{
+    return kernel->properties & HONE_IS_REFERENCE ? 2 : hone_rt_module_owns(kernel) ? 1 : 0;
+}
+
+/* Does a come before b? */
 static bool before(const hone_rt_candidate *a, const hone_rt_candidate *b)
 {
-    bool a_last = a->kernel->properties & HONE_IS_REFERENCE, b_last = b->kernel->properties & HONE_IS_REFERENCE;
+    int a_rank = rank_of(a->kernel), b_rank = rank_of(b->kernel);
     if (!!a->refusal != !!b->refusal) return !a->refusal;
     if (a->refusal) return false;
-    if (a_last != b_last) return b_last;
+    if (a_rank != b_rank) return a_rank < b_rank;
     if ((a->seconds > 0) != (b->seconds > 0)) return a->seconds > 0;
     return a->seconds > 0 && a->seconds < b->seconds;
 }
@@ -73,13 +79,10 @@ static void move_to_front(hone_rt_candidate *list, int at)
     list[0] = moved;
 }
 
-int hone_rt_rank(const hone_rt_context *context, const hone_request *request, hone_rt_candidate *out, int cap,
-                 const char **rule)
+static int rank(const hone_request *request, const hone_kernel *const *kernels, int count, hone_rt_candidate *out,
+                const char **rule)
 {
-    const hone_kernel *kernels[HONE_RT_KERNELS_MAX];
-    int                row[HONE_RT_KERNELS_MAX]; /* of out[i] */
-    int                count = hone_rt_kernels(context, request->op, request->device, kernels, HONE_RT_KERNELS_MAX);
-    if (count > cap) count = cap;
+    int row[HONE_RT_KERNELS_MAX]; /* of out[i] */
     for (int i = 0; i < count; i++) {
         hone_rt_candidate candidate = {.kernel = kernels[i]};
         judge_candidate(request, &candidate);
@@ -96,10 +99,28 @@ int hone_rt_rank(const hone_rt_context *context, const hone_request *request, ho
     *rule = out[0].basis;
     int first = 0;
     for (int i = 1; i < count && !out[i].refusal && out[i].seconds > 0 && out[i].seconds <= out[0].seconds * NEAR; i++)
-        if (!(out[i].kernel->properties & HONE_IS_REFERENCE) && row[i] < row[first]) first = i;
+        if (rank_of(out[i].kernel) == rank_of(out[0].kernel) && row[i] < row[first]) first = i;
     if (first) {
         move_to_front(out, first);
         *rule = "estimated alike, order of the rows";
     }
     return count;
+}
+
+int hone_rt_rank(const hone_rt_context *context, const hone_request *request, hone_rt_candidate *out, int cap,
+                 const char **rule)
+{
+    const hone_kernel *kernels[HONE_RT_KERNELS_MAX];
+    int                count = hone_rt_kernels(context, request->op, request->device, kernels, HONE_RT_KERNELS_MAX);
+    return rank(request, kernels, count < cap ? count : cap, out, rule);
+}
+
+int hone_rt_rank_first(const hone_rt_context *context, const hone_request *request, hone_rt_candidate *out, int cap,
+                       const char **rule)
+{
+    const hone_kernel *kernels[HONE_RT_KERNELS_MAX];
+    int                count = hone_rt_own_kernels(context, request->op, request->device, kernels, HONE_RT_KERNELS_MAX);
+    count = rank(request, kernels, count < cap ? count : cap, out, rule);
+    bool served = count > 0 && !out[0].refusal && rank_of(out[0].kernel) == 0;
+    return served ? count : hone_rt_rank(context, request, out, cap, rule);
 }

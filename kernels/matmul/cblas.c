@@ -241,21 +241,21 @@ CBLAS_ROW_FUNCTIONS(CBLAS_MKL, mkl_identity, mkl_refuses, mkl_estimate, mkl_prep
 CBLAS_ROW_FUNCTIONS(CBLAS_REFERENCE, reference_identity, reference_refuses, reference_estimate, reference_prepare)
 
 /* No promise about bits: which kernels a library uses, and where their edges fall, is its own affair. */
-#define CBLAS_ROW(row_name, row_identity, row_refuses, row_estimate, row_prepare)                                      \
+#define CBLAS_ROW(row_name, kind, row_identity, row_refuses, row_estimate, row_prepare)                                \
     {                                                                                                                  \
         .name = row_name, .op = "matmul", .op_version = 1, .problem_size = sizeof(hone_matmul_problem),                \
-        .backend = "cpu", .version = 1, .properties = HONE_ONE_THREAD, .identity = row_identity,                       \
+        .backend = "cpu", .version = 1, .properties = HONE_ONE_THREAD | kind, .identity = row_identity,                \
         .refuses = row_refuses, .suggest = cblas_suggest, .estimate = row_estimate, .prepare = row_prepare,            \
         .launch = cblas_launch, .release = cblas_release                                                               \
     }
 
 static const hone_kernel rows[CBLAS_LIBRARIES] = {
     [CBLAS_OPENBLAS] =
-        CBLAS_ROW("cblas.openblas", openblas_identity, openblas_refuses, openblas_estimate, openblas_prepare),
-    [CBLAS_BLIS] = CBLAS_ROW("cblas.blis", blis_identity, blis_refuses, blis_estimate, blis_prepare),
-    [CBLAS_MKL] = CBLAS_ROW("cblas.mkl", mkl_identity, mkl_refuses, mkl_estimate, mkl_prepare),
-    [CBLAS_REFERENCE] =
-        CBLAS_ROW("cblas.reference", reference_identity, reference_refuses, reference_estimate, reference_prepare),
+        CBLAS_ROW("cblas.openblas", 0, openblas_identity, openblas_refuses, openblas_estimate, openblas_prepare),
+    [CBLAS_BLIS] = CBLAS_ROW("cblas.blis", 0, blis_identity, blis_refuses, blis_estimate, blis_prepare),
+    [CBLAS_MKL] = CBLAS_ROW("cblas.mkl", 0, mkl_identity, mkl_refuses, mkl_estimate, mkl_prepare),
+    [CBLAS_REFERENCE] = CBLAS_ROW("cblas.reference", HONE_IS_REFERENCE, reference_identity, reference_refuses,
+                                  reference_estimate, reference_prepare),
 };
 
 const hone_module *hone_module_open(const hone_host *given)
