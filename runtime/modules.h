@@ -5,10 +5,10 @@
  *                                  program's own folder, else where the library was installed. Never the current folder
  *     <libexecdir>/hone/hone-probe what a module is tried with, in a process of its own
  *
- * Whoever asks for all kernels of a kind of device (hone_rt_kernels) has them looked for, those tried that no kept proof
- * speaks for, and those opened that have kernels for it, once for the process, for as long as it runs. A call that
- * finds its kernel among hone's own (hone_rt_rank_first) never gets here. One that fails costs a sentence. In a child of
- * fork the kernels of modules refuse: what stands behind them may have had threads. */
+ * Whoever asks for all kernels of a kind of device (hone_rt_kernels) has them looked for, those tried that no kept
+ * proof speaks for, and those opened that have kernels for it, once for the process, for as long as it runs. A call
+ * that finds its kernel among hone's own (hone_rt_rank_first) never gets here. One that fails costs a sentence. In a
+ * child of fork the kernels of modules refuse: what stands behind them may have had threads. */
 #ifndef HONE_RUNTIME_MODULES_H
 #define HONE_RUNTIME_MODULES_H
 
