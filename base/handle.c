@@ -163,9 +163,9 @@ hone_handle_state hone_handle_state_of(const void *handle, hone_handle_kind *kin
     if (place_of(token) >= atomic_load_explicit(&used, memory_order_relaxed)) return HONE_HANDLE_FOREIGN;
     if (last <= SERIAL_MASK && (serial == 0 || serial > last)) return HONE_HANDLE_FOREIGN;
     if (kind) *kind = its;
-    if (atomic_load_explicit(&slot_of(token, its)->token, memory_order_acquire) == entered(token))
-        return HONE_HANDLE_ENTERED;
-    return hone_handle_get(handle, its) ? HONE_HANDLE_LIVES : HONE_HANDLE_DESTROYED;
+    /* Looked at once: between two looks another thread may leave, and a third enter. */
+    uintptr_t now = atomic_load_explicit(&slot_of(token, its)->token, memory_order_acquire);
+    return now == token ? HONE_HANDLE_LIVES : now == entered(token) ? HONE_HANDLE_ENTERED : HONE_HANDLE_DESTROYED;
 }
 
 const char *hone_handle_kind_name(hone_handle_kind kind)
