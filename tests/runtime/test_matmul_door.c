@@ -201,6 +201,7 @@ static int agrees(world *w, call *it, const char *level, int which)
     memcpy(w->after, w->memory, bytes);
     memcpy(w->memory, w->before, bytes);
     tools_matmul(&it->a, &it->b, &it->c, &it->options);
+    if (!memcmp(w->after, w->memory, bytes)) return 1;
     /* numbers, not bits: -0 is 0 */
     size_t size = (size_t)hone_dtype_bits(it->c.dtype) / 8;
     for (size_t at = 0; at + size <= bytes; at += size) {
@@ -251,18 +252,19 @@ static void long_sums_in_place(void **state)
     world              *w = *state;
     const struct sizes {
         int64_t m, n, k;
-    } sizes[] = {{5, 7, 3000}, {40, 33, 2049}, {1, 64, 4096}, {64, 1, 4096}, {130, 70, 1111}};
+    } sizes[] = {{5, 7, 3000}, {1, 64, 4096}, {64, 1, 4096}, {40, 33, 2049}, {130, 70, 1111}};
     for (int level = 0; level < 3; level++) {
         bool there = open_world(w, levels[level]);
-        for (int i = 0; there && i < 5; i++)
+        tools_fill(HONE_F32, w->memory, (3 << 20) / 4, (uint64_t)level);
+        for (int i = 0; there && i < (HONE_TEST_SHARE > 1 ? 2 : 5); i++)
             for (int kind = 0; kind < 8; kind++) {
                 call    it;
                 int64_t m = sizes[i].m, n = sizes[i].n, k = sizes[i].k;
                 memset(&it, 0, sizeof it);
-                it.a = hone_matrix(HONE_F32, m, k, w->memory + 256);
-                it.b = hone_matrix(HONE_F32, k, n, w->memory + (4 << 20));
-                it.c = hone_matrix(HONE_F32, m, n, w->memory + (8 << 20));
-                it.t[0] = hone_matrix(HONE_F32, m, n, w->memory + (9 << 20));
+                it.a = hone_matrix(HONE_F32, m, k, w->memory + GAP);
+                it.b = hone_matrix(HONE_F32, k, n, w->memory + (1 << 20));
+                it.c = hone_matrix(HONE_F32, m, n, w->memory + (2 << 20));
+                it.t[0] = hone_matrix(HONE_F32, m, n, w->memory + (2 << 20) + (1 << 16));
                 if (kind & 4) {
                     it.a = hone_transposed(hone_matrix(HONE_F32, k, m, it.a.data));
                     it.b = hone_transposed(hone_matrix(HONE_F32, n, k, it.b.data));
@@ -273,8 +275,7 @@ static void long_sums_in_place(void **state)
                 it.options.step_count = kind & 2 ? 2 : 0;
                 it.options.steps[0] = (hone_step){HONE_STEP_RESIDUAL, 0, &it.c};
                 it.options.steps[1] = (hone_step){HONE_STEP_STORE, 0, &it.t[0]};
-                w->used = 10 << 20;
-                tools_fill(HONE_F32, w->memory, (10 << 20) / 4 + GAP, (uint64_t)kind);
+                w->used = (2 << 20) + (1 << 17);
                 assert_int_equal(agrees(w, &it, levels[level], 1000 * i + kind), 1);
             }
         close_world(w);

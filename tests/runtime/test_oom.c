@@ -3,7 +3,6 @@
  * attempt succeeds, and at the end nothing is left. */
 #include "tests/runtime/tools.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -173,13 +172,15 @@ static hone_status buffer_write_and_read(world *w)
 static hone_status multiply(world *w, int64_t m, int64_t n, int64_t k, const hone_matmul_options *options)
 {
     hone_tensor a = matrix(a_memory, m, k), b = matrix(b_memory, k, n), c = matrix(c_memory, m, n);
-    for (int64_t i = 0; i < SIDE * SIDE; i++) expected[i] = c_memory[i] = NAN;
+    int64_t     looked_at = m * n + 64 < SIDE * SIDE ? m * n + 64 : SIDE * SIDE;
+    memset(expected, 0xff, (size_t)looked_at * sizeof *expected);
+    memset(c_memory, 0xff, (size_t)looked_at * sizeof *c_memory);
     hone_status status = hone_matmul(w->stream, &a, &b, &c, options);
     if (status == HONE_OK) {
         hone_tensor truth = matrix(expected, m, n);
         tools_matmul(&a, &b, &truth, options);
     }
-    assert_memory_equal(c_memory, expected, SIDE * SIDE * sizeof *expected);
+    assert_memory_equal(c_memory, expected, (size_t)looked_at * sizeof *expected);
     return status;
 }
 
