@@ -137,7 +137,7 @@ hone_status hone_dlpack_import(hone_device *handle, struct DLManagedTensorVersio
                "dlpack import: the tensor lies in memory of DLPack's device type %d, which %s does not reach", kind,
                device->be->name);
     HONE_TRY(read_tensor(&managed->tensor, &tensor));
-    HONE_TRY(hone_rt_view_of(&tensor, device->be, false, "dlpack import: the tensor", &view));
+    HONE_TRY(hone_rt_view_of(&tensor, device->be, HONE_RT_DATA_NEEDED, "dlpack import: the tensor", &view));
     /* counted as a number: a tensor may claim to reach down to NULL, and is refused there */
     void *first = (void *)((uintptr_t)tensor.data + (uintptr_t)view.low);
     HONE_TRY(hone_buffer_adopt(handle, first, (size_t)((uint64_t)view.high - (uint64_t)view.low), end_managed, managed,
@@ -194,7 +194,7 @@ hone_status hone_dlpack_export(hone_device *handle, const hone_tensor *tensor, i
     HONE_CHECK(tensor, HONE_ERROR_ARGUMENT, "dlpack export: the tensor is NULL");
     HONE_TRY(hone_rt_device_get(handle, "dlpack export", &device));
     HONE_TRY(check_device(device->be, "dlpack export"));
-    HONE_TRY(hone_rt_view_of(tensor, device->be, false, "dlpack export: the tensor", &view));
+    HONE_TRY(hone_rt_view_of(tensor, device->be, HONE_RT_DATA_NEEDED, "dlpack export: the tensor", &view));
     exported *it = hone_alloc(1, sizeof *it);
     if (!it) return HONE_ERROR_MEMORY;
     hone_status status = fill(tensor, view.high ? hone_span_host(&view.span) : NULL, read_only, it);

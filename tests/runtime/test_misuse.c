@@ -496,6 +496,40 @@ static hone_status plan_destroy(world *w, void *h)
     return hone_plan_destroy(h);
 }
 
+/* The beginning of DLPack's struct; the device is looked at before the rest of it. */
+struct DLManagedTensorVersioned {
+    uint32_t major, minor;
+    void    *manager;
+};
+
+static hone_status dlpack_import(world *w, void *h)
+{
+    struct DLManagedTensorVersioned managed = {1, 0, NULL};
+    hone_buffer                    *buffer = (void *)w;
+    hone_tensor                     out;
+    hone_status                     status = hone_dlpack_import(h, &managed, &buffer, &out, NULL);
+    assert_null(buffer);
+    assert_int_equal(out.rank, -1);
+    return status;
+}
+
+static hone_status dlpack_export(world *w, void *h)
+{
+    struct DLManagedTensorVersioned *out = (void *)w;
+    hone_status                      status = hone_dlpack_export(h, &w->a, 0, &out);
+    assert_null(out);
+    return status;
+}
+
+static hone_status dlpack_export_in(world *w, void *h)
+{
+    struct DLManagedTensorVersioned *out = (void *)w;
+    w->a = hone_tensor_in(h, 0, w->a);
+    hone_status status = hone_dlpack_export(h ? w->cpu : NULL, &w->a, 0, &out);
+    assert_null(out);
+    return status;
+}
+
 enum { CONTEXT = 1, DEVICE, STREAM, BUFFER, EVENT, PLAN };
 
 static const char *const kind_names[DEAD] = {"", "context", "device", "stream", "buffer", "event", "plan"};
@@ -540,6 +574,9 @@ static const handle_door handle_doors[] = {
     {"plan_run, an operand's buffer", BUFFER, plan_run_in, false},
     {"plan_describe", PLAN, plan_describe, false},
     {"plan_destroy", PLAN, plan_destroy, true},
+    {"dlpack_import", DEVICE, dlpack_import, false},
+    {"dlpack_export", DEVICE, dlpack_export, false},
+    {"dlpack_export, the tensor's buffer", BUFFER, dlpack_export_in, false},
 };
 
 static void ask_handle(world *w, const handle_door *door, void *handle, hone_status status, const char *words,
@@ -1371,6 +1408,32 @@ static void buffers(void **state)
     works(hone_buffer_destroy(out));
 }
 
+static void dlpack(void **state)
+{
+    world                           *w = *state;
+    struct DLManagedTensorVersioned  managed = {2, 7, NULL}, *out = NULL;
+    hone_buffer                     *buffer = NULL;
+    hone_tensor                      tensor;
+    begin(w);
+    CASE(HONE_ERROR_ARGUMENT, "DLPack tensor is NULL", hone_dlpack_import(w->cpu, NULL, &buffer, &tensor, NULL));
+    CASE(HONE_ERROR_ARGUMENT, "the buffer or the tensor is NULL",
+         hone_dlpack_import(w->cpu, &managed, NULL, &tensor, NULL));
+    CASE(HONE_ERROR_ARGUMENT, "the buffer or the tensor is NULL",
+         hone_dlpack_import(w->cpu, &managed, &buffer, NULL, NULL));
+    CASE(HONE_ERROR_FORMAT, "DLPack 2.7", hone_dlpack_import(w->cpu, &managed, &buffer, &tensor, NULL));
+    CASE(HONE_ERROR_ARGUMENT, "out) is NULL", hone_dlpack_export(w->cpu, &w->a, 0, NULL));
+    CASE(HONE_ERROR_ARGUMENT, "the tensor is NULL", hone_dlpack_export(w->cpu, NULL, 0, &out));
+    CASE(HONE_ERROR_ARGUMENT, "20 elements, but no memory",
+         (w->a.data = NULL, hone_dlpack_export(w->cpu, &w->a, 0, &out)));
+    CASE(HONE_ERROR_SHAPE, "rank -1", (w->a.rank = -1, hone_dlpack_export(w->cpu, &w->a, 0, &out)));
+    CASE(HONE_ERROR_SHAPE, "extent 0 is -4", (w->a.shape[0] = -4, hone_dlpack_export(w->cpu, &w->a, 0, &out)));
+    CASE(HONE_ERROR_TYPE, "the type 99", (w->a.dtype = (hone_dtype)99, hone_dlpack_export(w->cpu, &w->a, 0, &out)));
+    CASE(HONE_ERROR_TYPE, "s4", (w->a.dtype = HONE_S4, hone_dlpack_export(w->cpu, &w->a, 0, &out)));
+    CASE(HONE_ERROR_ARGUMENT, "of another context",
+         (w->a = hone_tensor_in(w->other_buffer, 0, w->a), hone_dlpack_export(w->cpu, &w->a, 0, &out)));
+    assert_null(out);
+}
+
 static void streams_and_events(void **state)
 {
     world *w = *state;
@@ -1574,6 +1637,7 @@ int main(void)
         cmocka_unit_test_teardown(plans, none_was_wrong),
         cmocka_unit_test_teardown(scratch, none_was_wrong),
         cmocka_unit_test_teardown(buffers, none_was_wrong),
+        cmocka_unit_test_teardown(dlpack, none_was_wrong),
         cmocka_unit_test_teardown(streams_and_events, none_was_wrong),
         cmocka_unit_test_teardown(contexts, none_was_wrong),
         cmocka_unit_test_teardown(names_of_what_is_not, none_was_wrong),
