@@ -157,20 +157,33 @@ static void add_file(hone_text *text, const struct stat *facts)
                   (intmax_t)facts->st_size, (intmax_t)facts->st_mtim.tv_sec, facts->st_mtim.tv_nsec);
 }
 
-/* What a proof rests on: the module and the probe, the libraries that the system knows of, and this host. */
+/* What other people's libraries, and the loader, are told by the environment: each may crash by what it is told. In any
+ * order. */
+static uint64_t hash_of_surroundings(void)
+{
+    static const char *const prefixes[] = {"LD_",  "BLIS_", "OPENBLAS_", "GOTO_",   "MKL_",
+                                           "OMP_", "KMP_",  "GOMP_",     "DNNL_", "ONEDNN_"};
+    uint64_t                 sum = 0;
+    for (char **entry = environ; entry && *entry; entry++)
+        for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+            if (!strncmp(*entry, prefixes[i], strlen(prefixes[i]))) sum += hone_hash(*entry, strlen(*entry), 0);
+    return sum;
+}
+
+/* What a proof rests on: the module and the probe, the libraries that the system knows of, how they are told to run,
+ * and this host. */
 static uint64_t key_of(const found *it, const struct stat *module, const struct stat *probe)
 {
     char           text[3 * PATH_SIZE];
     struct utsname host;
     struct stat    cache;
-    const char    *path = hone_option_get(HONE_OPTION_LIBRARY_PATH);
     hone_text      key = hone_text_in(text, sizeof text);
     hone_text_add(&key, "%d %s", HONE_MODULE_ABI, it->path);
     add_file(&key, module);
     add_file(&key, probe);
     if (stat("/etc/ld.so.cache", &cache) == 0) add_file(&key, &cache);
     if (uname(&host) == 0) hone_text_add(&key, " %s %s", host.nodename, host.machine);
-    hone_text_add(&key, " %016" PRIx64, path ? hone_hash(path, strlen(path), 0) : 0);
+    hone_text_add(&key, " %016" PRIx64, hash_of_surroundings());
     return hone_hash(text, key.length < sizeof text ? key.length : sizeof text - 1, 0);
 }
 

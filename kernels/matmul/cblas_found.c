@@ -197,8 +197,9 @@ static const char *take(const hone_host *host, int which, void *object)
     *(void **)&it->sgemm = find(object, "cblas_sgemm");
     *(void **)&it->dgemm = find(object, "cblas_dgemm");
     const char *why = !it->sgemm || !it->dgemm ? "it has no cblas_sgemm or cblas_dgemm" : NULL;
-    if (!why) why = known[which].take(host, object, it);
+    /* Before it is asked what it is: BLIS ends the process where it is asked so and has not begun to work. */
     if (!why && !multiplies(it)) why = "its product of 2 x 2 is wrong";
+    if (!why) why = known[which].take(host, object, it);
     if (why) it->sgemm = NULL;
     return why;
 }
