@@ -68,17 +68,18 @@ hone_status hone_rt_stream_settle(hone_rt_stream *stream)
     return status;
 }
 
-static void free_stream(hone_rt_stream *stream)
+static hone_status free_stream(hone_rt_stream *stream)
 {
     const hone_backend *backend = stream->device->be->backend;
     hone_rt_context    *context = stream->context;
-    (void)hone_rt_stream_settle(stream); /* a failure now has nobody left to be told */
+    hone_status         status = hone_rt_stream_settle(stream);
     for (int i = 0; i < HONE_RT_FRONT; i++)
         if (stream->front[i]) hone_rt_plan_release(stream->front[i]);
     if (stream->scratch) backend->buffer_destroy(stream->scratch);
     backend->stream_destroy(stream->be);
     hone_free(stream);
     hone_rt_context_release(context);
+    return status;
 }
 
 hone_status hone_stream_destroy(hone_stream *handle)
@@ -87,8 +88,7 @@ hone_status hone_stream_destroy(hone_stream *handle)
     hone_rt_stream *stream = hone_handle_enter(handle, HONE_HANDLE_STREAM);
     if (!stream) return hone_handle_refuse(handle, HONE_HANDLE_STREAM, "stream destroy");
     hone_handle_end(handle);
-    free_stream(stream);
-    return HONE_OK;
+    return free_stream(stream);
 }
 
 static hone_status enter_any(hone_stream *handle, const char *where, hone_rt_stream **out)

@@ -1,6 +1,8 @@
 /* The context: one hone in a process's pocket. It owns the devices, the plans, and what was learnt about both.
  *
- * Handles are not addresses. A destroyed, foreign or made-up handle is noticed and answered with a status. */
+ * Handles are not addresses. A destroyed, foreign or made-up handle is noticed and answered with a status. What a
+ * program must see to is that no thread destroys a context, buffer or plan while another is in a call with the very
+ * same handle; for streams and events even that is a status. */
 #ifndef HONE_CONTEXT_H
 #define HONE_CONTEXT_H
 

@@ -16,7 +16,8 @@ typedef struct hone_event  hone_event;
 /** Makes a stream on `device`. A CPU's stream does its work inside the call. On failure *out is NULL. Any thread. */
 HONE_API HONE_MUST_USE hone_status hone_stream_create(hone_device *device, hone_stream **out);
 
-/** Waits for what is queued, then ends the stream. NULL is fine. HONE_ERROR_THREAD while another thread uses it. */
+/** Waits for what is queued, then ends the stream. It is ended in any case; a late error that nobody was told of yet is
+ *  the status. NULL is fine. HONE_ERROR_THREAD while another thread uses it: then it lives on. */
 HONE_API hone_status hone_stream_destroy(hone_stream *stream);
 
 /** Returns when everything queued is done. A device's late error is told here, by the name of the plan and the problem
@@ -33,7 +34,8 @@ HONE_API hone_status               hone_event_destroy(hone_event *event); /* NUL
 /** Marks the present end of the stream's queue. Event and stream must be of one device. */
 HONE_API HONE_MUST_USE hone_status hone_event_record(hone_event *event, hone_stream *stream);
 
-/** Returns when the mark is passed; at once when it was never set. */
+/** Returns when the mark is passed; at once when it was never set. One thread at a time: HONE_ERROR_THREAD tells a
+ *  second one. */
 HONE_API HONE_MUST_USE hone_status hone_event_wait(hone_event *event);
 
 /** What is queued on `stream` from now on waits for the mark. Event and stream may be of different devices. */
