@@ -622,6 +622,7 @@ int main(int count, char **words)
         fprintf(stderr, "usage: %s CASES DUELS HONE [EMULATOR ...]\n", words[0]);
         return 2;
     }
+    if (count > 4) setenv("HONE_MODULES", "off", 1); /* an emulator runs this program, not the probe that it starts */
     cases = words[1];
     duels = words[2];
     for (int i = 4; i < count; i++) {
