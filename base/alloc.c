@@ -91,13 +91,6 @@ void hone_free(void *memory)
     atomic_fetch_sub_explicit(&live, 1, memory_order_release); /* last: from here on the allocator may be exchanged */
 }
 
-char *hone_strdup(const char *text)
-{
-    size_t bytes = strlen(text) + 1;
-    char  *copy = hone_alloc(bytes, 1);
-    return copy ? memcpy(copy, text, bytes) : NULL;
-}
-
 int64_t hone_alloc_live(void)
 {
     return atomic_load(&live);

@@ -17,8 +17,6 @@ void *hone_alloc_raw(size_t bytes, size_t alignment) __attribute__((malloc, warn
 
 void hone_free(void *memory); /* NULL is fine */
 
-char *hone_strdup(const char *text) __attribute__((malloc, warn_unused_result));
-
 /* How many blocks are out: 0 when nothing of hone lives. */
 int64_t hone_alloc_live(void);
 

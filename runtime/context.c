@@ -54,11 +54,14 @@ static hone_status log_level(const hone_context_options *options, hone_log_level
 /* The ceilings that a profile keeps for this silicon: read, never measured here. */
 static void recall_ceilings(hone_rt_context *context, hone_be_device *device, const char *path)
 {
+    hone_sentence before;
     if (device->ceilings_known) return;
+    hone_sentence_keep(&before);
     hone_status status = hone_rt_profile_load(device, path, &device->ceilings);
     device->ceilings_known = status == HONE_OK;
     if (status != HONE_OK && status != HONE_ERROR_NOT_FOUND)
         hone_log_say(&context->log, HONE_LOG_WARNING, "%s", hone_last_error());
+    hone_sentence_back(&before);
 }
 
 static hone_status open_module(hone_rt_context *context, const hone_module *module,

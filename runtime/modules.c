@@ -201,8 +201,9 @@ static void prove(const hone_rt_context *context, const char *probe, found *it)
         snprintf(it->sentence, sizeof it->sentence, "it cannot be tried with %.300s: %s", probe, why);
         return;
     }
-    uint64_t key = key_of(it, &facts, &probe_facts);
-    if (!hone_rt_proof_recall(context->proofs, key, &proof)) {
+    uint64_t    key = key_of(it, &facts, &probe_facts);
+    struct stat kept; /* what others could have written is not believed */
+    if (file_refused(context->proofs, &kept) || !hone_rt_proof_recall(context->proofs, key, &proof)) {
         hone_rt_prove(probe, it->path, &proof);
         hone_rt_proof_keep(context->proofs, key, &proof);
     }
@@ -244,6 +245,7 @@ static void look(const hone_rt_context *context)
     DIR        *entries;
     here.looked = true;
     here.pid = getpid();
+    pthread_atfork(NULL, NULL, after_fork); /* first: another thread may fork while modules are tried */
     if (!find_folder(folder) || !(entries = opendir(folder))) return;
     const char *why = fstat(dirfd(entries), &facts) < 0 ? "it cannot be looked at" : distrust(&facts);
     if (why) {
@@ -262,7 +264,6 @@ static void look(const hone_rt_context *context)
     for (int i = 0; i < here.count; i++)
         if (here.at[i].state == HONE_RT_MODULE_REFUSED)
             hone_log_say(&context->log, HONE_LOG_WARNING, "module %s: %s", here.at[i].path, here.at[i].sentence);
-    if (here.count) pthread_atfork(NULL, NULL, after_fork);
 }
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */

@@ -232,9 +232,12 @@ hone_status hone_rt_plan_for(hone_rt_context *context, const hone_request *reque
     if (*out) hone_rt_plan_hold(*out);
     pthread_mutex_unlock(&context->cache.lock);
     if (*out) return HONE_OK;
+    hone_sentence before; /* kernels that refused on the way to one that did not are no failure */
+    hone_sentence_keep(&before);
     HONE_TRY(choose(context, request, out));
     (*out)->hash = hash;
     *out = keep(&context->cache, *out);
+    hone_sentence_back(&before);
     return HONE_OK;
 }
 

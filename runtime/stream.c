@@ -121,8 +121,11 @@ hone_status hone_stream_wait(hone_stream *handle)
 hone_status hone_stream_reset(hone_stream *handle)
 {
     hone_rt_stream *stream;
+    hone_sentence   before;
     HONE_TRY(enter_any(handle, "stream reset", &stream));
+    hone_sentence_keep(&before);
     (void)hone_rt_stream_settle(stream); /* what failed before the reset is forgotten with the rest */
+    hone_sentence_back(&before);
     stream->fault = HONE_OK;
     stream->fault_sentence[0] = 0;
     hone_rt_stream_leave(handle);

@@ -52,7 +52,7 @@ HONE_API HONE_MUST_USE hone_status hone_context_create(const hone_context_option
  *  is no living context is HONE_ERROR_HANDLE. Any thread. */
 HONE_API hone_status hone_context_destroy(hone_context *context);
 
-/** Where hone gets its memory from. Both functions may be called from any thread. */
+/** Where hone gets its memory from. Both functions may be called from any thread, and must not call hone. */
 typedef struct hone_allocator {
     void *user;
     void *(*allocate)(void *user, size_t bytes, size_t alignment); /* a power of two; NULL when there is none */

@@ -67,15 +67,17 @@ typedef struct hone_matmul_options {
  *  and b broadcast against c's. All f32 or all f64. An extent of 0 is legal: an empty c is left alone, and k = 0 gives
  *  epilogue(beta * c). Operands are borrowed until the stream passes. Without beta c is never read.
  *  HONE_ERROR_SHAPE, _TYPE, _OVERLAP (c must not share an element with an input or with itself; a residual may be
- *  exactly c), _OVERFLOW, _ARGUMENT: c is untouched. One stream, one thread at a time. */
+ *  exactly c), _OVERFLOW, _ARGUMENT, and _UNSUPPORTED (more than three batch dimensions that cannot be merged): c is
+ *  untouched. One stream, one thread at a time. */
 HONE_API HONE_MUST_USE hone_status hone_matmul(hone_stream *stream, const hone_tensor *a, const hone_tensor *b,
                                                hone_tensor *c, const hone_matmul_options *options);
 
 /** Many small products of one shape: c_at[i] = a_at[i] * b_at[i] for i in 0 .. count-1. a, b and c are matrices that
  *  tell type, shape and strides; their own data is not looked at. Steps may be those without an operand, and biases,
  *  which all products share. The arrays and what they point to are borrowed until the stream passes. That the c_at do
- *  not overlap is the caller's promise. Host memory only. A NULL in an array is HONE_ERROR_ARGUMENT before anything
- *  is written. */
+ *  not overlap is the caller's promise. Host memory only: a buffer is HONE_ERROR_UNSUPPORTED, and so is a step whose
+ *  operand is a matrix. `count` is at most 2^40. A NULL in an array is HONE_ERROR_ARGUMENT before anything is
+ *  written. */
 HONE_API HONE_MUST_USE hone_status hone_matmul_many(hone_stream *stream, int64_t count, const hone_tensor *a,
                                                     const void *const *a_at, const hone_tensor *b,
                                                     const void *const *b_at, const hone_tensor *c, void *const *c_at,

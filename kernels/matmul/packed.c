@@ -29,6 +29,7 @@ static const int64_t mc_values[] = {56, 112, 224, 448, 896, 1792, 1 << 20};
 static const int64_t nc_values[] = {64, 128, 192, 256, 384, 512, 768, 1024, 2048};
 static const int64_t kc_values[] = {64, 96, 128, 192, 256, 320, 384, 512, 768, 1024};
 static const int64_t yes_or_no[] = {0, 1};
+enum { K_WHOLE_MAX = 1 << 20 };
 #define COUNT(values) ((int)(sizeof(values) / sizeof((values)[0])))
 
 static const hone_parameter parameters[PARAMETER_COUNT] = {
@@ -60,6 +61,9 @@ static const char *packed_refuses(const hone_request *request)
     const hone_matmul_problem *p = request->problem;
     if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
     if (!hone_matmul_tile_for(request->device, p->type_c)) return "no tile for this type";
+    for (int s = 0; s < p->step_count; s++) /* scratch for all of k at once: see packed_plan.whole */
+        if (p->step[s].kind == HONE_STEP_RESIDUAL && p->k > K_WHOLE_MAX)
+            return "k is too long to be done at once, as a residual that is c itself asks for";
     return NULL;
 }
 
@@ -293,6 +297,8 @@ static void plan_make(const hone_request *request, const hone_config *config, pa
     for (int s = 0; s < f->step_count; s++)
         if (f->step[s].kind == HONE_STEP_RESIDUAL && out->cut.k_blocks > 1)
             cut_up(out, config->value[MC], config->value[NC] * config->value[KC] / f->k, f->k, &out->whole);
+    /* Where sums are cut shows in the bits; deterministic ones must not depend on where the residual lies. */
+    if (request->flags & HONE_REQUEST_DETERMINISTIC) out->cut = out->whole;
 }
 
 static hone_status packed_prepare(const hone_request *request, const hone_config *config, const hone_details *details,
@@ -304,11 +310,6 @@ static hone_status packed_prepare(const hone_request *request, const hone_config
     plan_make(request, config, plan);
     const size_t cut = plan->cut.a_bytes + plan->cut.b_bytes, whole = plan->whole.a_bytes + plan->whole.b_bytes;
     needs->scratch_bytes = (size_t)plan->threads * (cut > whole ? cut : whole);
-    if (request->scratch_cap && needs->scratch_bytes > request->scratch_cap) {
-        hone_free(plan);
-        return hone_fail(HONE_ERROR_UNSUPPORTED, "cpu.packed: needs %zu bytes of scratch, %zu are allowed",
-                         needs->scratch_bytes, request->scratch_cap);
-    }
     *ready = plan;
     return HONE_OK;
 }
