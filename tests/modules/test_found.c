@@ -556,6 +556,7 @@ int main(int count, char **words)
         cmocka_unit_test_setup_teardown(test_ignoring_host, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_short, set_up, tear_down),
     };
+    hone_rt_proof_seconds = 4;
     if (count != 3) return 2;
     probe = words[1];
     planted = words[2];
