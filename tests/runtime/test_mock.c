@@ -284,6 +284,21 @@ static void every_call_fails_in_turn(void **state)
     print_message("%d calls failed in turn, %d where they are late\n", eager, late);
 }
 
+static void destroying_a_stream_tells_what_failed_late(void **state)
+{
+    world w;
+    (void)state;
+    mock_reset();
+    mock.late = true;
+    open_world(&w, NULL);
+    mock_fail(MOCK_EXECUTE, 1, HONE_ERROR_DEVICE);
+    works(multiply(&w));
+    refused(hone_stream_destroy(w.stream), HONE_ERROR_DEVICE, "matmul f32 nn 4x3x5");
+    refused(hone_stream_destroy(w.stream), HONE_ERROR_HANDLE, "destroyed");
+    w.stream = NULL;
+    close_world(&w);
+}
+
 static void a_life_ends_where_it_failed(void **state)
 {
     (void)state;
@@ -895,6 +910,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_whole_life, begin, end),
         cmocka_unit_test_setup_teardown(every_call_fails_in_turn, begin, end),
         cmocka_unit_test_setup_teardown(a_life_ends_where_it_failed, begin, end),
+        cmocka_unit_test_setup_teardown(destroying_a_stream_tells_what_failed_late, begin, end),
         cmocka_unit_test_setup_teardown(what_waits_in_destroy_may_fail, begin, end),
         cmocka_unit_test_setup_teardown(a_late_error_stays, begin, end),
         cmocka_unit_test_setup_teardown(any_of_many_is_named, begin, end),
