@@ -66,10 +66,10 @@ struct hone_be_device {
     hone_ceilings       ceilings;         /* as measured, read from a profile; set by the runtime before first use */
 };
 
-/* Where kernels run their chunks: the caller's pool, or inline where `threads` is NULL. */
+/* Where kernels run their chunks: the caller's pool, or where `threads` is NULL, hone's own. */
 typedef struct hone_team {
     const hone_threads *threads;
-    int                 count; /* >= 1 */
+    int                 count; /* threads at once; 1: the calling one alone */
 } hone_team;
 
 struct hone_be_stream {
@@ -110,7 +110,9 @@ typedef struct hone_arguments {
 } hone_arguments;
 
 typedef struct hone_backend_options {
-    const hone_threads *threads;
+    const hone_threads *threads; /* the caller's; NULL: hone's own */
+    int                 thread_count; /* of hone's own, at most; 0: as many as the device gives */
+    bool                bind;         /* each of hone's own stays on one CPU */
     hone_isa            isa_limit;
 } hone_backend_options;
 

@@ -158,12 +158,12 @@ typedef struct cli_hone {
     hone_context    *handle;
     hone_rt_context *context;
     hone_be_device  *device;
-    struct cli_team *team;
+    int              threads; /* that a launch may use */
 } cli_hone;
 
 typedef struct cli_hone_options {
     const char *device;  /* NULL: "cpu:0" */
-    int         threads; /* above 1: with a team of so many */
+    int         threads; /* that a launch may use; 0: 1 */
     bool        quiet;   /* the library's warnings are not passed on */
     bool        limited; /* no CPU kernel above isa_limit, whatever HONE_ISA allows */
     hone_isa    isa_limit;

@@ -15,9 +15,7 @@ int cli_open(const cli_call *call, const cli_hone_options *options, cli_hone *ou
 {
     hone_context_options chosen = HONE_CONTEXT_OPTIONS;
     *out = (cli_hone){0};
-    if (options->threads > 1 && !(out->team = cli_team_new(options->threads)))
-        return cli_fail(call, "the system gives no %d threads", options->threads);
-    chosen.threads = cli_team_threads(out->team);
+    out->threads = chosen.thread_count = options->threads > 1 ? options->threads : 1;
     if (!options->quiet) {
         chosen.log = pass_on;
         chosen.log_user = (void *)(uintptr_t)call;
@@ -36,17 +34,15 @@ void cli_close(cli_hone *hone)
 {
     if (hone->context) hone_rt_context_release(hone->context);
     hone_context_destroy(hone->handle);
-    cli_team_end(hone->team);
     *hone = (cli_hone){0};
 }
 
 hone_request cli_request(const cli_hone *hone, const hone_op *op, const void *problem)
 {
-    const hone_threads *threads = cli_team_threads(hone->team);
     return (hone_request){.device = hone->device,
                           .op = op,
                           .problem = problem,
-                          .threads = threads ? threads->count : 1,
+                          .threads = hone->threads,
                           .alignment = HONE_KERNEL_ALIGNMENT_MAX};
 }
 

@@ -12,7 +12,7 @@
 #include "kernels/kernel.h"
 
 /* Raised with every change of what a module sees: this header, kernel.h, op.h and backend.h. */
-#define HONE_MODULE_ABI 1
+#define HONE_MODULE_ABI 2
 
 typedef struct hone_host {
     unsigned abi; /* HONE_MODULE_ABI of the library; first in every version */
@@ -23,8 +23,10 @@ typedef struct hone_host {
     hone_status (*fail)(hone_status status, const char *format, ...) HONE_PRINTF(2, 3);
     /* Heard while hone_module_open() runs: told to the log as information, and warnings kept for `hone doctor`. */
     void (*log)(hone_log_level level, const char *format, ...) HONE_PRINTF(2, 3);
-    /* work(argument, chunk) for each chunk, on the team's threads where there are several. */
-    void (*each)(const hone_team *team, int chunks, void (*work)(void *argument, int chunk), void *argument);
+    /* work(argument, chunk) for each chunk, on the team's threads where there are several and the work is worth it.
+     * `seconds`: what all of it is believed to take on one thread; <= 0: not known. */
+    void (*each)(const hone_team *team, int chunks, double seconds, void (*work)(void *argument, int chunk),
+                 void *argument);
 } hone_host;
 
 typedef struct hone_module {

@@ -10,6 +10,8 @@
 #include "runtime/hall.h"
 #include "runtime/modules.h"
 
+enum { THREADS_MAX = 4096 };
+
 static const hone_module core = {HONE_MODULE_ABI, "core", &hone_cpu_backend, hone_ops, hone_kernels};
 
 static hone_status check_options(const hone_context_options *options)
@@ -29,8 +31,31 @@ static hone_status check_threads(const hone_threads *threads)
 {
     HONE_CHECK(threads->run, HONE_ERROR_ARGUMENT,
                "context: threads.run is NULL; give a function, or no threads at all");
-    HONE_CHECK(threads->count >= 1 && threads->count <= 4096, HONE_ERROR_ARGUMENT,
-               "context: threads.count is %d; it may be 1 .. 4096", threads->count);
+    HONE_CHECK(threads->count >= 1 && threads->count <= THREADS_MAX, HONE_ERROR_ARGUMENT,
+               "context: threads.count is %d; it may be 1 .. %d", threads->count, THREADS_MAX);
+    return HONE_OK;
+}
+
+/* How many of hone's own threads: the program's word, else the environment's; 0: as many as the device gives. */
+static hone_status own_threads(const hone_context_options *options, int *count, bool *bind)
+{
+    const char *asked = hone_option_get(HONE_OPTION_THREADS), *bound = hone_option_get(HONE_OPTION_BIND);
+    *count = options->thread_count;
+    *bind = options->bind_threads || (bound && !strcmp(bound, "1"));
+    HONE_CHECK(*count >= 0 && *count <= THREADS_MAX, HONE_ERROR_ARGUMENT,
+               "context: thread_count is %d; it may be 1 .. %d, or 0 for as many as the machine gives", *count,
+               THREADS_MAX);
+    HONE_CHECK(!*count || !options->threads, HONE_ERROR_ARGUMENT,
+               "context: thread_count is %d, but threads were given, and it is about hone's own; give one of the two",
+               *count);
+    HONE_CHECK(!bound || !strcmp(bound, "0") || !strcmp(bound, "1"), HONE_ERROR_ARGUMENT,
+               "HONE_BIND is '%.64s'; it may be 0 or 1", bound);
+    if (!asked) return HONE_OK;
+    char *end;
+    long  value = strtol(asked, &end, 10);
+    HONE_CHECK(*asked >= '0' && *asked <= '9' && !*end && value >= 1 && value <= THREADS_MAX, HONE_ERROR_ARGUMENT,
+               "HONE_THREADS is '%.64s'; it may be 1 .. %d", asked, THREADS_MAX);
+    if (!*count) *count = (int)value;
     return HONE_OK;
 }
 
@@ -107,7 +132,7 @@ hone_status hone_rt_context_create_limited(const hone_context_options *options, 
                                            const hone_module *const *modules, int count, hone_context **out)
 {
     hone_context_options chosen = HONE_CONTEXT_OPTIONS;
-    hone_backend_options backend = {NULL, HONE_ISA_COUNT - 1};
+    hone_backend_options backend = {.isa_limit = HONE_ISA_COUNT - 1};
     hone_log_level       level = HONE_LOG_WARNING;
     hone_status          status;
     void                *token;
@@ -119,6 +144,7 @@ hone_status hone_rt_context_create_limited(const hone_context_options *options, 
         memcpy(&chosen, options, options->size);
     }
     if (chosen.threads) HONE_TRY(check_threads(chosen.threads));
+    HONE_TRY(own_threads(&chosen, &backend.thread_count, &backend.bind));
     HONE_TRY(log_level(&chosen, &level));
     const char *isa = hone_option_get(HONE_OPTION_ISA);
     HONE_CHECK(!isa || hone_cpu_isa_parse(isa, &backend.isa_limit), HONE_ERROR_ARGUMENT,
@@ -136,12 +162,16 @@ hone_status hone_rt_context_create_limited(const hone_context_options *options, 
     if (chosen.threads) {
         context->threads = *chosen.threads;
         backend.threads = &context->threads;
+        context->request_flags |= HONE_REQUEST_CALLERS_THREADS;
     }
     if ((status = hone_rt_cache_open(&context->cache)) != HONE_OK) {
         hone_free(context);
         return status;
     }
     status = open_module(context, &core, &backend, chosen.profile_path);
+    if (status == HONE_OK)
+        context->thread_count = chosen.threads ? chosen.threads->count
+                                : backend.thread_count ? backend.thread_count : context->devices[0].be->threads;
     for (int i = 0; i < count && status == HONE_OK; i++)
         status = open_module(context, modules[i], &backend, chosen.profile_path);
     context->modules_wanted = !asked && !getauxval(AT_SECURE);

@@ -37,7 +37,8 @@ typedef struct hone_rt_cache {
 struct hone_rt_context {
     _Atomic(int)          holds;
     hone_log              log;
-    hone_threads          threads; /* run == NULL: none were given */
+    hone_threads          threads; /* the caller's; run == NULL: none were given */
+    int                   thread_count; /* that a call may use */
     unsigned              request_flags;
     int                   module_count, device_count;
     const hone_module *modules[HONE_RT_MODULES_MAX];

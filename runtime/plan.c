@@ -247,7 +247,7 @@ hone_request hone_rt_request(const hone_rt_context *context, const hone_be_devic
     return (hone_request){.device = device,
                           .op = op,
                           .problem = problem,
-                          .threads = context->threads.run ? context->threads.count : 1,
+                          .threads = context->thread_count,
                           .alignment = alignment,
                           .flags = context->request_flags};
 }

@@ -20,8 +20,6 @@ hone_status hone_stream_create(hone_device *handle, hone_stream **out)
     stream->device = device;
     status = device->be->backend->stream_create(device->be, &stream->be);
     if (status == HONE_OK) {
-        const hone_threads *threads = stream->context->threads.run ? &stream->context->threads : NULL;
-        stream->be->team = (hone_team){threads, threads ? threads->count : 1};
         status = hone_handle_new(HONE_HANDLE_STREAM, stream, &token);
         if (status != HONE_OK) device->be->backend->stream_destroy(stream->be);
     }

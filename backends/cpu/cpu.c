@@ -12,7 +12,8 @@
 #include "base/text.h"
 
 typedef struct cpu {
-    hone_threads    threads; /* .run NULL: none were given */
+    hone_threads    threads; /* the caller's */
+    hone_team       team;    /* of its streams */
     hone_be_device  device;
     hone_be_device *list[1];
 } cpu;
@@ -156,6 +157,7 @@ void hone_cpu_describe(const hone_cpu_layout *layout, hone_isa isa_limit, hone_b
 static hone_status cpu_open(const hone_backend_options *options, void **self, hone_be_device ***devices, int *count)
 {
     hone_cpu_layout layout;
+    hone_cpu_mask   usable;
     *self = NULL;
     *devices = NULL;
     *count = 0;
@@ -164,6 +166,10 @@ static hone_status cpu_open(const hone_backend_options *options, void **self, ho
     if (options->threads) it->threads = *options->threads;
     hone_cpu_layout_here(&layout);
     hone_cpu_describe(&layout, options->isa_limit, &it->device);
+    hone_cpu_usable(&usable);
+    hone_cpu_pool_allow(&usable, it->device.threads, options->bind);
+    it->team = options->threads ? (hone_team){&it->threads, it->threads.count}
+                                : (hone_team){NULL, options->thread_count ? options->thread_count : it->device.threads};
     it->list[0] = &it->device;
     *self = it;
     *devices = it->list;
@@ -183,8 +189,7 @@ static hone_status stream_create(hone_be_device *device, hone_be_stream **out)
     cpu *it = (cpu *)((char *)device - offsetof(cpu, device));
     *out = hone_alloc(1, sizeof **out);
     if (!*out) return HONE_ERROR_MEMORY;
-    bool several = it->threads.run && it->threads.count > 1;
-    **out = (hone_be_stream){device, {several ? &it->threads : NULL, several ? it->threads.count : 1}};
+    **out = (hone_be_stream){device, it->team};
     return HONE_OK;
 }
 

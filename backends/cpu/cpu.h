@@ -3,6 +3,7 @@
 #define HONE_BACKENDS_CPU_H
 
 #include "backends/backend.h"
+#include "backends/cpu/pool.h"
 
 extern const hone_backend hone_cpu_backend;
 
@@ -13,14 +14,20 @@ const char *hone_cpu_isa_name(hone_isa isa);
 /* "portable", "avx2" or "avx512"; false for anything else. */
 bool hone_cpu_isa_parse(const char *text, hone_isa *out);
 
-/* Calls work(argument, chunk) for each chunk, on the team's threads where there are several, else in order. */
-static inline void hone_cpu_each(const hone_team *team, int chunks, void (*work)(void *argument, int chunk),
-                                 void *argument)
+/* What one thread is presumed to multiply and add a second where nothing is known better: for `seconds` below. */
+#define HONE_CPU_PRESUMED_FLOPS 1e11
+
+/* work(argument, chunk) once for each chunk, on the team's threads where there are several and the work is worth it,
+ * else in order. `seconds`: what all of it is believed to take on one thread; <= 0: not known. */
+static inline void hone_cpu_each(const hone_team *team, int chunks, double seconds,
+                                 void (*work)(void *argument, int chunk), void *argument)
 {
-    if (chunks > 1 && team->count > 1 && team->threads)
+    if (chunks < 2 || team->count < 2 || (seconds > 0 && seconds < HONE_CPU_FORK_SECONDS))
+        for (int i = 0; i < chunks; i++) work(argument, i);
+    else if (team->threads)
         team->threads->run(team->threads->user, chunks, work, argument);
     else
-        for (int i = 0; i < chunks; i++) work(argument, i);
+        hone_cpu_pool_run(team->count, chunks, seconds, work, argument);
 }
 
 #endif

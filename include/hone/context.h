@@ -31,17 +31,20 @@ typedef void (*hone_log_function)(void *user, hone_log_level level, const char *
 
 typedef struct hone_context_options {
     size_t              size;          /* sizeof(hone_context_options), so that later versions may add members */
-    const hone_threads *threads;       /* NULL: calls run on their own thread. Copied; `user` is borrowed */
+    const hone_threads *threads;       /* NULL: hone's own. Copied; `user` is borrowed */
     hone_log_function   log;           /* NULL: silence */
     void               *log_user;
     hone_log_level      log_level;     /* 0: HONE_LOG_WARNING */
     int                 deterministic; /* not 0: only kernels whose bits depend on the problem alone */
     const char         *profile_path;  /* NULL: where HONE_PROFILE_PATH says, else the user's and system's folders */
+    int                 thread_count;  /* of hone's own threads, the calling one among them: 1 .. 4096, 1: that alone.
+                                          0: what HONE_THREADS says, else as many as this process may run at once */
+    int                 bind_threads;  /* not 0: each thread that hone starts stays on one CPU. 0: as HONE_BIND says */
 } hone_context_options;
 
 #define HONE_CONTEXT_OPTIONS                                                                                           \
     {                                                                                                                  \
-        sizeof(hone_context_options), 0, 0, 0, (hone_log_level)0, 0, 0                                                 \
+        sizeof(hone_context_options), 0, 0, 0, (hone_log_level)0, 0, 0, 0, 0                                           \
     }
 
 /** Makes a context. `options` may be NULL. On failure *out is NULL. Any thread. */

@@ -186,7 +186,8 @@ static hone_status direct_launch(void *ready, hone_be_stream *stream, const hone
     if (work.chunks == 1)
         units_run(&work, 0, work.units, 0, 0);
     else
-        hone_cpu_each(&stream->team, work.chunks, worker, &work);
+        hone_cpu_each(&stream->team, work.chunks, (double)work.units * plan->unit_flops / HONE_CPU_PRESUMED_FLOPS,
+                      worker, &work);
     return HONE_OK;
 }
 

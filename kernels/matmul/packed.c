@@ -276,8 +276,10 @@ static hone_status packed_launch(void *ready, hone_be_stream *stream, const hone
     packed_work work = {.plan = plan, .cut = cut, .arguments = arguments, .scratch = hone_span_host(&scratch),
                         .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments)};
     work.pieces = hone_matmul_items(f, arguments) * cut->m_pieces * cut->n_pieces;
-    hone_cpu_each(&stream->team, (int)hone_min(hone_min(plan->threads, stream->team.count), work.pieces), worker,
-                  &work);
+    const double seconds = 2.0 * (double)f->m * (double)f->n * (double)f->k *
+                           (double)hone_matmul_items(f, arguments) / HONE_CPU_PRESUMED_FLOPS;
+    hone_cpu_each(&stream->team, (int)hone_min(hone_min(plan->threads, stream->team.count), work.pieces), seconds,
+                  worker, &work);
     return HONE_OK;
 }
 

@@ -67,9 +67,11 @@ static void HONE_PRINTF(2, 3) host_log(hone_log_level level, const char *format,
     (void)level, (void)format;
 }
 
-static void host_each(const hone_team *team, int chunks, void (*work)(void *argument, int chunk), void *argument)
+static void host_each(const hone_team *team, int chunks, double seconds, void (*work)(void *argument, int chunk),
+                      void *argument)
 {
     (void)team;
+    (void)seconds;
     for (int i = 0; i < chunks; i++) work(argument, i);
 }
 

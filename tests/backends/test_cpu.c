@@ -17,7 +17,7 @@
 
 static hone_be_device *open_cpu(const hone_threads *threads, hone_isa limit, void **self)
 {
-    hone_backend_options options = {threads, limit};
+    hone_backend_options options = {.threads = threads, .isa_limit = limit};
     hone_be_device     **devices;
     int                  count;
     assert_int_equal(hone_cpu_backend.open(&options, self, &devices, &count), HONE_OK);
@@ -130,9 +130,9 @@ static void streams_carry_the_callers_threads(void **state)
     memset(&threads, 0, sizeof threads); /* copied */
     assert_int_equal(hone_cpu_backend.stream_create(device, &stream), HONE_OK);
     assert_int_equal(stream->team.count, 3);
-    hone_cpu_each(&stream->team, 5, count_chunk, seen);
+    hone_cpu_each(&stream->team, 5, 0, count_chunk, seen);
     assert_int_equal(pool_runs, 1);
-    hone_cpu_each(&stream->team, 1, count_chunk, seen); /* not worth the way */
+    hone_cpu_each(&stream->team, 1, 0, count_chunk, seen); /* not worth the way */
     assert_int_equal(pool_runs, 1);
     assert_int_equal(chunks_run, 6);
     for (int i = 0; i < 5; i++) assert_int_equal(seen[i], i ? 1 : 2);
@@ -144,9 +144,9 @@ static void streams_carry_the_callers_threads(void **state)
 
     device = open_cpu(NULL, HONE_ISA_AVX512, &self);
     assert_int_equal(hone_cpu_backend.stream_create(device, &stream), HONE_OK);
-    assert_int_equal(stream->team.count, 1);
+    assert_int_equal(stream->team.count, device->threads);
     assert_null(stream->team.threads);
-    hone_cpu_each(&stream->team, 5, count_chunk, seen);
+    hone_cpu_each(&stream->team, 5, 0, count_chunk, seen);
     for (int i = 0; i < 5; i++) assert_int_equal(seen[i], i ? 2 : 3);
     hone_cpu_backend.stream_destroy(stream);
     hone_cpu_backend.close(self);
@@ -214,7 +214,7 @@ static void buffers_hold_what_is_written(void **state)
 static hone_status use_all(void)
 {
     const hone_backend  *cpu = &hone_cpu_backend;
-    hone_backend_options options = {NULL, HONE_ISA_AVX512};
+    hone_backend_options options = {.isa_limit = HONE_ISA_AVX512};
     void                *self = NULL;
     hone_be_device     **devices;
     hone_be_stream      *stream = NULL;

@@ -212,7 +212,7 @@ static void meets_all(void)
 {
     scene s = scene_open(NULL);
     must_multiply(&s);
-    must_say(&s, "abi", HONE_RT_MODULE_REFUSED, "ABI 7");
+    must_say(&s, "abi", HONE_RT_MODULE_REFUSED, "speaks the ABI");
     must_say(&s, "function", HONE_RT_MODULE_REFUSED, "no function hone_module_open");
     must_say(&s, "constructor", HONE_RT_MODULE_REFUSED, "crashed at opening: signal 11");
     must_say(&s, "crash", HONE_RT_MODULE_REFUSED, "crashed at its hone_module_open: signal 11");

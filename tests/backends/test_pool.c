@@ -1,0 +1,383 @@
+/* hone's own threads: every chunk once, whoever calls, however many at once, asleep or awake, in a child of fork, and
+ * after the end. What is looked at are counts and CPU time, never how long something took. */
+#include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+/* cmocka wants the above */
+#include <cmocka.h>
+
+#include "backends/cpu/cpu.h"
+#include "backends/cpu/topology.h"
+#include "base/clock.h"
+
+#define LONG 1.0 /* seconds that nobody doubts to be worth a thread */
+
+enum { MOST = 4096, CALLERS = 6, ROUNDS = 2000 / HONE_TEST_SHARE };
+
+static void nap(long nanoseconds)
+{
+    nanosleep(&(struct timespec){0, nanoseconds}, NULL);
+}
+
+static int set_up(void **state)
+{
+    hone_cpu_mask usable;
+    (void)state;
+    hone_cpu_usable(&usable);
+    hone_cpu_pool_stop();
+    hone_cpu_pool_allow(&usable, 4, false);
+    return 0;
+}
+
+/* --- every chunk once -------------------------------------------------------------------------------------------- */
+
+typedef struct tally {
+    _Atomic(int) seen[MOST];
+    _Atomic(int) calls;
+} tally;
+
+static void count(void *argument, int chunk)
+{
+    tally *t = argument;
+    atomic_fetch_add_explicit(&t->seen[chunk % MOST], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&t->calls, 1, memory_order_relaxed);
+}
+
+static int wrong_in(const tally *t, int chunks)
+{
+    int wrong = atomic_load(&t->calls) != chunks;
+    for (int i = 0; i < MOST; i++) wrong += atomic_load(&t->seen[i]) != chunks / MOST + (i < chunks % MOST);
+    return wrong;
+}
+
+static void every_chunk_once(void **state)
+{
+    static tally t;
+    static const int chunks[] = {1, 2, 3, 7, 64, MOST - 1, (1 << 20) + 3, 3 * ((1 << 20) - 1)};
+    static const double seconds[] = {LONG, 0, -1, NAN, INFINITY, 1e-5, 1e-7, 1e300};
+    (void)state;
+    for (int workers = 1; workers <= 4; workers++)
+        for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++)
+            for (size_t s = 0; s < sizeof seconds / sizeof *seconds; s++) {
+                if (chunks[c] > MOST && (s || workers != 2)) continue;
+                memset(&t, 0, sizeof t);
+                hone_cpu_each(&(hone_team){NULL, workers}, chunks[c], seconds[s], count, &t);
+                assert_int_equal(wrong_in(&t, chunks[c]), 0);
+            }
+    memset(&t, 0, sizeof t);
+    hone_cpu_each(&(hone_team){NULL, 4}, 0, LONG, count, &t);
+    hone_cpu_each(&(hone_team){NULL, 4}, -3, LONG, count, &t);
+    assert_int_equal(atomic_load(&t.calls), 0);
+}
+
+/* --- many callers ------------------------------------------------------------------------------------------------ */
+
+static _Atomic(int) wrong;
+
+/* A chunk that takes a little while, so that workers find something. */
+static void dawdle(void *argument, int chunk)
+{
+    volatile int turns = 0;
+    while (turns < 300) turns = turns + 1;
+    count(argument, chunk);
+}
+
+static void *call_often(void *argument)
+{
+    tally *t = argument;
+    for (int i = 0; i < ROUNDS; i++) {
+        int chunks = 1 + i % 40;
+        memset(t, 0, sizeof *t);
+        hone_cpu_each(&(hone_team){NULL, 2 + i % 3}, chunks, i % 7 ? LONG : 1e-5, dawdle, t);
+        if (wrong_in(t, chunks)) atomic_fetch_add(&wrong, 1);
+        if (i % 500 == 499) nap(1000000); /* long enough to fall asleep */
+    }
+    return NULL;
+}
+
+static void callers_at_once(void **state)
+{
+    pthread_t          thread[CALLERS];
+    static tally       t[CALLERS];
+    hone_cpu_pool_view view;
+    (void)state;
+    for (int i = 0; i < CALLERS; i++) assert_int_equal(pthread_create(&thread[i], NULL, call_often, &t[i]), 0);
+    for (int i = 0; i < CALLERS; i++) pthread_join(thread[i], NULL);
+    assert_int_equal(atomic_load(&wrong), 0);
+    hone_cpu_pool_look(&view);
+    assert_int_equal(view.workers, 3);
+    print_message("%d callers at once: workers ran %lld chunks\n", CALLERS, view.helped);
+}
+
+/* Holds until `wanted` threads are in it at once, so that somebody must help; the caller gives in after a while that
+ * no machine needs. */
+typedef struct meeting {
+    _Atomic(int) present, most;
+    int          wanted;
+} meeting;
+
+static void meet(void *argument, int chunk)
+{
+    meeting *m = argument;
+    int64_t  until = hone_now_ns() + (int64_t)20000000000;
+    (void)chunk;
+    int present = atomic_fetch_add(&m->present, 1) + 1, most = atomic_load(&m->most);
+    while (present > most && !atomic_compare_exchange_weak(&m->most, &most, present)) {
+    }
+    while (atomic_load(&m->most) < m->wanted && hone_now_ns() < until) sched_yield();
+    atomic_fetch_sub(&m->present, 1);
+}
+
+static int meet_with(int count_, int chunks, int wanted)
+{
+    meeting m = {.wanted = wanted};
+    hone_cpu_each(&(hone_team){NULL, count_}, chunks, LONG, meet, &m);
+    return atomic_load(&m.most);
+}
+
+static void workers_do_help(void **state)
+{
+    hone_cpu_pool_view view;
+    (void)state;
+    assert_int_equal(meet_with(2, 2, 2), 2);
+    assert_int_equal(meet_with(4, 64, 4), 4);
+    assert_int_equal(meet_with(3, 64, 3), 3);
+    do { /* all of them */
+        nap(1000000);
+        hone_cpu_pool_look(&view);
+    } while (view.asleep < view.workers);
+    assert_int_equal(view.workers, 3);
+    assert_int_equal(meet_with(4, 4, 4), 4);
+}
+
+/* Never more at once than the call may use, and never more computing than CPUs, whoever calls. */
+static _Atomic(int) computing, most_computing;
+
+static void watch(void *argument, int chunk)
+{
+    meeting *m = argument;
+    (void)chunk;
+    int here = atomic_fetch_add(&m->present, 1) + 1, all = atomic_fetch_add(&computing, 1) + 1;
+    int most = atomic_load(&m->most), most_all = atomic_load(&most_computing);
+    while (here > most && !atomic_compare_exchange_weak(&m->most, &most, here)) {
+    }
+    while (all > most_all && !atomic_compare_exchange_weak(&most_computing, &most_all, all)) {
+    }
+    for (volatile int i = 0; i < 2000; i = i + 1) {
+    }
+    atomic_fetch_sub(&computing, 1);
+    atomic_fetch_sub(&m->present, 1);
+}
+
+static void *call_and_watch(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < ROUNDS / 20; i++) {
+        meeting m = {0};
+        hone_cpu_each(&(hone_team){NULL, 3}, 40, LONG, watch, &m);
+        if (atomic_load(&m.most) > 3) atomic_fetch_add(&wrong, 1);
+    }
+    return NULL;
+}
+
+static void no_more_than_the_cpus(void **state)
+{
+    pthread_t thread[CALLERS];
+    (void)state;
+    for (int i = 0; i < CALLERS; i++) assert_int_equal(pthread_create(&thread[i], NULL, call_and_watch, NULL), 0);
+    for (int i = 0; i < CALLERS; i++) pthread_join(thread[i], NULL);
+    assert_int_equal(atomic_load(&wrong), 0);
+    /* A worker looks after each chunk: one that helped while there was room may be in its last. */
+    print_message("%d callers, 4 CPUs: %d threads computed at once\n", CALLERS, atomic_load(&most_computing));
+    assert_true(atomic_load(&most_computing) <= CALLERS + 3);
+}
+
+/* --- nested ------------------------------------------------------------------------------------------------------ */
+
+static void call_within(void *argument, int chunk)
+{
+    static tally t[64];
+    const pthread_t me = pthread_self();
+    (void)argument;
+    memset(&t[chunk], 0, sizeof t[chunk]);
+    hone_cpu_each(&(hone_team){NULL, 4}, 10, LONG, count, &t[chunk]);
+    if (wrong_in(&t[chunk], 10) || !pthread_equal(me, pthread_self())) atomic_fetch_add(&wrong, 1);
+}
+
+static void calls_within_calls(void **state)
+{
+    (void)state;
+    for (int i = 0; i < ROUNDS / 20; i++) hone_cpu_each(&(hone_team){NULL, 4}, 64, LONG, call_within, NULL);
+    assert_int_equal(atomic_load(&wrong), 0);
+}
+
+/* --- the caller's modes ------------------------------------------------------------------------------------------ */
+
+#if defined(__x86_64__)
+static unsigned modes(void)
+{
+    return __builtin_ia32_stmxcsr() & ~0x3fu;
+}
+
+static void compare_modes(void *argument, int chunk)
+{
+    (void)chunk;
+    meet(argument, 0);
+    if (modes() != 0x9fc0) atomic_fetch_add(&wrong, 1);
+}
+
+static void chunks_see_the_callers_modes(void **state)
+{
+    unsigned before = __builtin_ia32_stmxcsr();
+    meeting  m = {.wanted = 4};
+    (void)state;
+    assert_int_equal(meet_with(4, 4, 4), 4); /* the workers are there, in other modes */
+    __builtin_ia32_ldmxcsr(0x9fc0);          /* subnormal numbers are 0 */
+    hone_cpu_each(&(hone_team){NULL, 4}, 4, LONG, compare_modes, &m);
+    unsigned after = modes();
+    __builtin_ia32_ldmxcsr(before);
+    assert_int_equal(after, 0x9fc0);
+    assert_int_equal(atomic_load(&m.most), 4);
+    assert_int_equal(atomic_load(&wrong), 0);
+}
+#endif
+
+/* --- asleep ------------------------------------------------------------------------------------------------------ */
+
+static double cpu_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void an_idle_pool_burns_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(meet_with(4, 4, 4), 4);
+    nap(100000000);
+    double before = cpu_seconds();
+    nap(300000000);
+    assert_true(cpu_seconds() - before < 0.03); /* three that spin burn up to 0.9 */
+}
+
+static void short_work_wakes_nobody(void **state)
+{
+    static tally       t;
+    hone_cpu_pool_view view;
+    (void)state;
+    memset(&t, 0, sizeof t);
+    hone_cpu_each(&(hone_team){NULL, 4}, 10, 3e-6, count, &t); /* not even makes a worker */
+    hone_cpu_each(&(hone_team){NULL, 4}, 10, 1e-5, count, &t);
+    hone_cpu_pool_look(&view);
+    assert_int_equal(view.workers, 0);
+    assert_int_equal(meet_with(4, 4, 4), 4);
+    do {
+        nap(1000000);
+        hone_cpu_pool_look(&view);
+    } while (view.asleep < 3);
+    long long helped = view.helped;
+    for (int i = 0; i < 20; i++) {
+        hone_cpu_each(&(hone_team){NULL, 4}, 10, 1e-5, count, &t);
+        nap(1000000);
+    }
+    hone_cpu_pool_look(&view);
+    assert_int_equal(view.asleep, 3);
+    assert_true(view.helped == helped);
+    assert_int_equal(atomic_load(&t.calls), 220);
+}
+
+/* --- fork -------------------------------------------------------------------------------------------------------- */
+
+static _Atomic(bool) enough;
+
+static void *call_until_enough(void *argument)
+{
+    static tally t[CALLERS];
+    int          index = (int)(intptr_t)argument;
+    while (!atomic_load(&enough)) hone_cpu_each(&(hone_team){NULL, 4}, 40, LONG, dawdle, &t[index]);
+    return NULL;
+}
+
+static void a_child_begins_anew(void **state)
+{
+    pthread_t thread[2];
+    (void)state;
+    atomic_store(&enough, false);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, call_until_enough, (void *)(intptr_t)i), 0);
+    for (int i = 0; i < 40 / HONE_TEST_SHARE + 2; i++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (!child) {
+            hone_cpu_pool_view view;
+            static tally       t;
+            alarm(60); /* a hang is a failure, not a wait */
+            hone_cpu_pool_look(&view);
+            if (view.workers) _exit(1);
+            memset(&t, 0, sizeof t);
+            hone_cpu_each(&(hone_team){NULL, 4}, 1000, LONG, count, &t);
+            if (wrong_in(&t, 1000)) _exit(2);
+            if (i % 2 && meet_with(4, 4, 4) != 4) _exit(3);
+            hone_cpu_pool_stop();
+            _exit(0);
+        }
+        int status = 0;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (!WIFEXITED(status) || WEXITSTATUS(status))
+            fail_msg("child %d ended with status %#x", i, (unsigned)status);
+    }
+    atomic_store(&enough, true);
+    for (int i = 0; i < 2; i++) pthread_join(thread[i], NULL);
+}
+
+/* --- the end ----------------------------------------------------------------------------------------------------- */
+
+static void stopped_and_started_again(void **state)
+{
+    pthread_t          thread[2];
+    hone_cpu_pool_view view;
+    (void)state;
+    atomic_store(&enough, false);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, call_until_enough, (void *)(intptr_t)i), 0);
+    for (int i = 0; i < 100 / HONE_TEST_SHARE; i++) {
+        hone_cpu_pool_stop();
+        if (i % 10 == 0) nap(1000000);
+    }
+    atomic_store(&enough, true);
+    for (int i = 0; i < 2; i++) pthread_join(thread[i], NULL);
+    hone_cpu_pool_stop();
+    hone_cpu_pool_look(&view);
+    assert_int_equal(view.workers, 0);
+    assert_int_equal(meet_with(4, 4, 4), 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(every_chunk_once, set_up),
+        cmocka_unit_test_setup(workers_do_help, set_up),
+        cmocka_unit_test_setup(callers_at_once, set_up),
+        cmocka_unit_test_setup(no_more_than_the_cpus, set_up),
+        cmocka_unit_test_setup(calls_within_calls, set_up),
+#if defined(__x86_64__)
+        cmocka_unit_test_setup(chunks_see_the_callers_modes, set_up),
+#endif
+        cmocka_unit_test_setup(an_idle_pool_burns_nothing, set_up),
+        cmocka_unit_test_setup(short_work_wakes_nobody, set_up),
+        cmocka_unit_test_setup(a_child_begins_anew, set_up),
+        cmocka_unit_test_setup(stopped_and_started_again, set_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
