@@ -28,8 +28,8 @@ typedef struct hone_be_event  hone_be_event;
 /* The instruction sets that CPU kernels are compiled for, each containing the ones before it. */
 typedef enum hone_isa { HONE_ISA_PORTABLE = 0, HONE_ISA_AVX2, HONE_ISA_AVX512, HONE_ISA_COUNT } hone_isa;
 
-/* Extensions beyond the levels: tested one by one. */
-enum { HONE_CPU_BF16 = 1u, HONE_CPU_FP16 = 2u, HONE_CPU_VNNI = 4u, HONE_CPU_AMX = 8u };
+/* Extensions beyond the levels: tested one by one. All but AVX-VNNI, which is VNNI for AVX2, come with AVX-512. */
+enum { HONE_CPU_BF16 = 1u, HONE_CPU_FP16 = 2u, HONE_CPU_VNNI = 4u, HONE_CPU_AMX = 8u, HONE_CPU_AVX_VNNI = 16u };
 
 enum { HONE_LEVEL_L1 = 0, HONE_LEVEL_L2, HONE_LEVEL_L3, HONE_LEVEL_MEMORY, HONE_LEVEL_COUNT };
 enum { HONE_WIDTH_ONE = 0, HONE_WIDTH_ALL, HONE_WIDTH_COUNT }; /* one thread, all threads */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/status.h"
@@ -222,7 +223,7 @@ static void plan_peaks(struct plan *plan, const hone_cpu_facts *cpu, int width, 
         const hone_probes *probes = probes_of((hone_isa)isa);
         for (int i = 0; probes && i < probes->peak_count; i++) {
             const hone_peak *peak = &probes->peaks[i];
-            if (peak->needs & ~cpu->extensions) continue;
+            if (peak->needs & ~hone_cpu_extensions_at((hone_isa)isa, cpu->extensions)) continue;
             add(plan, (struct job){.kind = PEAK, .width = width, .peak = peak, .work = peak->flops,
                                    .best = &out->flops[isa][peak->dtype][width]});
         }

@@ -21,12 +21,17 @@ typedef long long line __attribute__((vector_size(16), may_alias));
  * they came out at 80 or at 100 % by chance of scheduling. */
 #if defined(__aarch64__)
 #define FLOPS_A_LANE 2
+#define CHAINS       HONE_PEAK_24
+#define CHAIN_COUNT  24
 #else
 #define FLOPS_A_LANE 1
+#define CHAINS       HONE_PEAK_14
+#define CHAIN_COUNT  14
 #endif
 
 #define PEAK_NAME     peak_f32
 #define PEAK_VECTOR   vec4
+#define PEAK_CHAINS   CHAINS
 #define PEAK_SET(x)   ((vec4){x, x, x, x})
 #if defined(__aarch64__)
 #define PEAK_STEP(c, a, b) ((vec4)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b))
@@ -39,6 +44,7 @@ typedef long long line __attribute__((vector_size(16), may_alias));
 
 #define PEAK_NAME     peak_f64
 #define PEAK_VECTOR   vec2
+#define PEAK_CHAINS   CHAINS
 #define PEAK_SET(x)   ((vec2){x, x})
 #if defined(__aarch64__)
 #define PEAK_STEP(c, a, b) ((vec2)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b))
@@ -54,8 +60,8 @@ typedef long long line __attribute__((vector_size(16), may_alias));
 #include "tuner/traffic.inl"
 
 static const hone_peak peaks[] = {
-    {HONE_F32, 0, HONE_PEAK_CHAINS * 4 * FLOPS_A_LANE, peak_f32},
-    {HONE_F64, 0, HONE_PEAK_CHAINS * 2 * FLOPS_A_LANE, peak_f64},
+    {HONE_F32, 0, CHAIN_COUNT * 4 * FLOPS_A_LANE, peak_f32},
+    {HONE_F64, 0, CHAIN_COUNT * 2 * FLOPS_A_LANE, peak_f64},
 };
 
 const hone_probes hone_probes_portable = {

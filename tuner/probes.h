@@ -5,8 +5,15 @@
 
 #include "backends/backend.h"
 
-/* Arithmetic in registers alone: enough independent chains to fill every port. A turn is one link of each. */
-#define HONE_PEAK_CHAINS 14
+/* Arithmetic in registers alone, in chains that do not wait for one another: more of them than a port's latency times
+ * the ports of any core in use, or there is no peak. A turn is one link of each.
+ *
+ *   24   where there are 32 registers: cores with four ports and a latency of four need 16
+ *   14   with 16 registers: two ports, latencies of up to six
+ *    6   where a link is one add and the rest of the work stands beside the chain */
+#define HONE_PEAK_6(X) X(c0, c1) X(c2, c3) X(c4, c5)
+#define HONE_PEAK_14(X) HONE_PEAK_6(X) X(c6, c7) X(c8, c9) X(c10, c11) X(c12, c13)
+#define HONE_PEAK_24(X) HONE_PEAK_14(X) X(c14, c15) X(c16, c17) X(c18, c19) X(c20, c21) X(c22, c23)
 typedef struct hone_peak {
     hone_dtype dtype;
     unsigned   needs; /* HONE_CPU_..., or 0 */

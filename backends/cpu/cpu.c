@@ -90,7 +90,12 @@ static void add_extensions(hone_text *text, char before, unsigned extensions)
     static const struct {
         unsigned    bit;
         const char *name;
-    } names[] = {{HONE_CPU_BF16, "bf16"}, {HONE_CPU_FP16, "fp16"}, {HONE_CPU_VNNI, "vnni"}, {HONE_CPU_AMX, "amx"}};
+    } names[] = {{HONE_CPU_BF16, "bf16"},
+                 {HONE_CPU_FP16, "fp16"},
+                 {HONE_CPU_VNNI, "vnni"},
+                 {HONE_CPU_AMX, "amx"},
+                 {HONE_CPU_AVX_VNNI, "avxvnni"}};
+    if (extensions & HONE_CPU_VNNI) extensions &= ~(unsigned)HONE_CPU_AVX_VNNI; /* the same, and said already */
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (extensions & names[i].bit) hone_text_add(text, "%c%s", before, names[i].name);
 }
@@ -126,7 +131,7 @@ void hone_cpu_describe(const hone_cpu_layout *layout, hone_isa isa_limit, hone_b
     out->threads = layout->threads;
     out->memory_bytes = layout->memory_bytes;
     out->cpu.isa = isa;
-    out->cpu.extensions = isa == HONE_ISA_AVX512 ? extensions : 0;
+    out->cpu.extensions = hone_cpu_extensions_at(isa, extensions);
     out->cpu.cores = layout->cores;
     out->cpu.line_bytes = layout->line_bytes;
     for (int level = 0; level < HONE_LEVEL_MEMORY; level++) {

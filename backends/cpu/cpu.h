@@ -11,6 +11,24 @@ extern const hone_backend hone_cpu_backend;
 hone_isa    hone_cpu_isa(void);
 unsigned    hone_cpu_extensions(void);
 const char *hone_cpu_isa_name(hone_isa isa);
+
+/* What cpuid and xgetbv answer; 0 where there is nothing to ask. */
+typedef struct hone_cpu_words {
+    unsigned leaf_max, leaf1_ecx, leaf7_eax, leaf7_ebx, leaf7_ecx, leaf7_edx, leaf7_1_eax;
+    uint64_t xcr0;        /* the registers that the operating system saves */
+    bool     tiles_given; /* a process that asks the system for AMX's tiles gets them */
+} hone_cpu_words;
+
+void hone_cpu_words_here(hone_cpu_words *out);
+/* What such answers allow: the level, and the HONE_CPU_... beyond it. */
+hone_isa hone_cpu_isa_of(const hone_cpu_words *words, unsigned *extensions);
+
+/* Those of the extensions that kernels of that level may use. */
+static inline unsigned hone_cpu_extensions_at(hone_isa isa, unsigned extensions)
+{
+    return isa == HONE_ISA_AVX512 ? extensions : isa == HONE_ISA_AVX2 ? extensions & HONE_CPU_AVX_VNNI : 0;
+}
+
 /* "portable", "avx2" or "avx512"; false for anything else. */
 bool hone_cpu_isa_parse(const char *text, hone_isa *out);
 

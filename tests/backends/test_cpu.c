@@ -52,10 +52,136 @@ static void the_compiler_sees_the_same_levels(void **state)
         assert_int_equal(!!(hone_cpu_extensions() & HONE_CPU_VNNI), !!__builtin_cpu_supports("avx512vnni"));
         assert_int_equal(!!(hone_cpu_extensions() & HONE_CPU_BF16), !!__builtin_cpu_supports("avx512bf16"));
     } else {
-        assert_int_equal(hone_cpu_extensions(), 0);
+        assert_int_equal(hone_cpu_extensions_at(hone_cpu_isa(), hone_cpu_extensions()), hone_cpu_extensions());
     }
 }
 #endif
+
+/* What CPUs answered, each as its maker let it be read, and what follows from it. */
+enum { XCR0_SSE = 0x3, XCR0_AVX = 0x7, XCR0_ZMM = 0xe7, XCR0_TILES = 0x602e7 };
+#define ZEN_2           .leaf_max = 0x10, .leaf1_ecx = 0x7ed8320b, .leaf7_ebx = 0x219c91a9, .leaf7_ecx = 0x00400004
+#define SKYLAKE_X                                                                                                      \
+    .leaf_max = 0x16, .leaf1_ecx = 0x7ffefbff, .leaf7_ebx = 0xd39ffffb, .leaf7_ecx = 0x00000008, .leaf7_edx = 0xbc000400
+#define ZEN_4                                                                                                          \
+    .leaf_max = 0x1c, .leaf1_ecx = 0xfffa3203, .leaf7_eax = 1, .leaf7_ebx = 0xf1bf07ab, .leaf7_ecx = 0x00405fc6,       \
+    .leaf7_edx = 0x00000010, .leaf7_1_eax = 0x00000020
+#define ALDER_LAKE                                                                                                     \
+    .leaf_max = 0x20, .leaf1_ecx = 0x7ffafbbf, .leaf7_eax = 1, .leaf7_ebx = 0x239ca7eb, .leaf7_ecx = 0x984007ac,       \
+    .leaf7_edx = 0xfc18c410, .leaf7_1_eax = 0x00400810
+#define SAPPHIRE_RAPIDS                                                                                                \
+    .leaf_max = 0x20, .leaf1_ecx = 0x7ffef3ff, .leaf7_eax = 2, .leaf7_ebx = 0xf3bfb7ef, .leaf7_ecx = 0xfb417ffe,       \
+    .leaf7_1_eax = 0x00001c30
+#define SAPPHIRE_EDX        0xffdd4432u
+#define SAPPHIRE_EDX_HIDDEN (SAPPHIRE_EDX & ~0x03400000u)
+enum { ALL_OF_SAPPHIRE = HONE_CPU_BF16 | HONE_CPU_FP16 | HONE_CPU_VNNI | HONE_CPU_AVX_VNNI };
+
+static const struct {
+    const char    *name;
+    hone_cpu_words words;
+    hone_isa       isa;
+    unsigned       extensions;
+} recorded[] = {
+    {"nothing", {0}, HONE_ISA_PORTABLE, 0},
+    {"Zen 2", {ZEN_2, .xcr0 = XCR0_AVX}, HONE_ISA_AVX2, 0},
+    {"Zen 2, ymm not saved", {ZEN_2, .xcr0 = XCR0_SSE}, HONE_ISA_PORTABLE, 0},
+    {"Zen 2, zmm said to be saved", {ZEN_2, .xcr0 = XCR0_ZMM}, HONE_ISA_AVX2, 0},
+    {"Skylake-X", {SKYLAKE_X, .xcr0 = 0x2ff}, HONE_ISA_AVX512, 0},
+    {"Skylake-X, zmm not saved", {SKYLAKE_X, .xcr0 = XCR0_AVX}, HONE_ISA_AVX2, 0},
+    {"Skylake-X, opmask not saved", {SKYLAKE_X, .xcr0 = XCR0_ZMM & ~0x20}, HONE_ISA_AVX2, 0},
+    {"Skylake-X, zmm 16-31 not saved", {SKYLAKE_X, .xcr0 = XCR0_ZMM & ~0x80}, HONE_ISA_AVX2, 0},
+    {"Skylake-X, ymm not saved", {SKYLAKE_X, .xcr0 = XCR0_ZMM & ~0x4}, HONE_ISA_PORTABLE, 0},
+    {"Zen 4", {ZEN_4, .xcr0 = XCR0_ZMM}, HONE_ISA_AVX512, HONE_CPU_BF16 | HONE_CPU_VNNI},
+    {"Zen 4 under a system that knows SSE alone", {ZEN_4, .xcr0 = XCR0_SSE}, HONE_ISA_PORTABLE, 0},
+    {"Alder Lake, AVX-512 fused off", {ALDER_LAKE, .xcr0 = 0x207}, HONE_ISA_AVX2, HONE_CPU_AVX_VNNI},
+    {"Alder Lake, ymm not saved", {ALDER_LAKE, .xcr0 = XCR0_SSE}, HONE_ISA_PORTABLE, 0},
+    {"Sapphire Rapids", {SAPPHIRE_RAPIDS, .leaf7_edx = SAPPHIRE_EDX, .xcr0 = XCR0_TILES, .tiles_given = true},
+     HONE_ISA_AVX512, ALL_OF_SAPPHIRE | HONE_CPU_AMX},
+    {"Sapphire Rapids, tiles refused", {SAPPHIRE_RAPIDS, .leaf7_edx = SAPPHIRE_EDX, .xcr0 = XCR0_TILES},
+     HONE_ISA_AVX512, ALL_OF_SAPPHIRE},
+    {"Sapphire Rapids, tiles not saved",
+     {SAPPHIRE_RAPIDS, .leaf7_edx = SAPPHIRE_EDX, .xcr0 = 0x2e7, .tiles_given = true},
+     HONE_ISA_AVX512, ALL_OF_SAPPHIRE},
+    {"Sapphire Rapids, AMX hidden by the hypervisor",
+     {SAPPHIRE_RAPIDS, .leaf7_edx = SAPPHIRE_EDX_HIDDEN, .xcr0 = XCR0_TILES, .tiles_given = true},
+     HONE_ISA_AVX512, ALL_OF_SAPPHIRE},
+};
+
+static void answers_of_other_cpus_are_understood(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof recorded / sizeof *recorded; i++) {
+        unsigned extensions = ~0u;
+        hone_isa isa = hone_cpu_isa_of(&recorded[i].words, &extensions);
+        if (isa != recorded[i].isa || extensions != recorded[i].extensions)
+            fail_msg("%s: %s with %#x, expected %s with %#x", recorded[i].name, hone_cpu_isa_name(isa), extensions,
+                     hone_cpu_isa_name(recorded[i].isa), recorded[i].extensions);
+    }
+}
+
+/* Each thing that a level needs, taken away alone, takes the level away: nothing is inferred from a neighbour. */
+static void every_single_bit_is_asked(void **state)
+{
+    static const struct {
+        size_t   word;
+        unsigned bit;
+        hone_isa left;
+    } needed[] = {
+        {offsetof(hone_cpu_words, leaf1_ecx), 12, HONE_ISA_PORTABLE}, /* FMA */
+        {offsetof(hone_cpu_words, leaf1_ecx), 27, HONE_ISA_PORTABLE}, /* OSXSAVE */
+        {offsetof(hone_cpu_words, leaf1_ecx), 28, HONE_ISA_PORTABLE}, /* AVX */
+        {offsetof(hone_cpu_words, leaf7_ebx), 5, HONE_ISA_PORTABLE},  /* AVX2 */
+        {offsetof(hone_cpu_words, leaf7_ebx), 16, HONE_ISA_AVX2},     /* F */
+        {offsetof(hone_cpu_words, leaf7_ebx), 17, HONE_ISA_AVX2},     /* DQ */
+        {offsetof(hone_cpu_words, leaf7_ebx), 30, HONE_ISA_AVX2},     /* BW */
+        {offsetof(hone_cpu_words, leaf7_ebx), 31, HONE_ISA_AVX2},     /* VL */
+    };
+    static const struct {
+        size_t   word;
+        unsigned bit, lost;
+    } extra[] = {
+        {offsetof(hone_cpu_words, leaf7_ecx), 11, HONE_CPU_VNNI},
+        {offsetof(hone_cpu_words, leaf7_edx), 23, HONE_CPU_FP16},
+        {offsetof(hone_cpu_words, leaf7_1_eax), 5, HONE_CPU_BF16},
+        {offsetof(hone_cpu_words, leaf7_1_eax), 4, HONE_CPU_AVX_VNNI},
+        {offsetof(hone_cpu_words, leaf7_edx), 22, HONE_CPU_AMX},
+        {offsetof(hone_cpu_words, leaf7_edx), 24, HONE_CPU_AMX},
+        {offsetof(hone_cpu_words, leaf7_edx), 25, HONE_CPU_AMX},
+    };
+    const hone_cpu_words full = {SAPPHIRE_RAPIDS, .leaf7_edx = SAPPHIRE_EDX, .xcr0 = XCR0_TILES, .tiles_given = true};
+    const unsigned       all = ALL_OF_SAPPHIRE | HONE_CPU_AMX;
+    unsigned             extensions;
+    (void)state;
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+        hone_cpu_words less = full;
+        *(unsigned *)(void *)((char *)&less + needed[i].word) &= ~(1u << needed[i].bit);
+        assert_int_equal(hone_cpu_isa_of(&less, &extensions), needed[i].left);
+        assert_int_equal(extensions, hone_cpu_extensions_at(needed[i].left, all));
+    }
+    for (size_t i = 0; i < sizeof extra / sizeof *extra; i++) {
+        hone_cpu_words less = full;
+        *(unsigned *)(void *)((char *)&less + extra[i].word) &= ~(1u << extra[i].bit);
+        assert_int_equal(hone_cpu_isa_of(&less, &extensions), HONE_ISA_AVX512);
+        assert_int_equal(extensions, all & ~extra[i].lost);
+    }
+    /* leaves beyond the greatest are answered with something: not to be read */
+    hone_cpu_words old = full;
+    old.leaf_max = 6;
+    assert_int_equal(hone_cpu_isa_of(&old, &extensions), HONE_ISA_PORTABLE);
+    old = full;
+    old.leaf7_eax = 0;
+    assert_int_equal(hone_cpu_isa_of(&old, &extensions), HONE_ISA_AVX512);
+    assert_int_equal(extensions, all & ~(unsigned)(HONE_CPU_BF16 | HONE_CPU_AVX_VNNI));
+}
+
+static void this_cpu_is_understood_alike(void **state)
+{
+    hone_cpu_words words;
+    unsigned       extensions;
+    (void)state;
+    hone_cpu_words_here(&words);
+    assert_int_equal(hone_cpu_isa_of(&words, &extensions), hone_cpu_isa());
+    assert_int_equal(extensions, hone_cpu_extensions());
+}
 
 static void a_device_tells_of_itself(void **state)
 {
@@ -263,6 +389,9 @@ int main(void)
 #if defined(__x86_64__)
         cmocka_unit_test(the_compiler_sees_the_same_levels),
 #endif
+        cmocka_unit_test(answers_of_other_cpus_are_understood),
+        cmocka_unit_test(every_single_bit_is_asked),
+        cmocka_unit_test(this_cpu_is_understood_alike),
         cmocka_unit_test(a_device_tells_of_itself),
         cmocka_unit_test(the_fingerprint_tells_machines_apart),
         cmocka_unit_test(streams_carry_the_callers_threads),

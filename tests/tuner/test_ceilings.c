@@ -59,7 +59,7 @@ static void extensions_are_entered_only_where_they_are(void **state)
 {
     (void)state;
     static const struct { unsigned bit; hone_dtype dtype; } table[] = {
-        {HONE_CPU_BF16, HONE_BF16}, {HONE_CPU_VNNI, HONE_S8}, {HONE_CPU_FP16, HONE_F16}};
+        {HONE_CPU_BF16, HONE_BF16}, {HONE_CPU_VNNI, HONE_S8}, {HONE_CPU_FP16, HONE_F16}, {HONE_CPU_AVX_VNNI, HONE_S8}};
     hone_cpu_facts cpu = small_machine();
     unsigned here = cpu.extensions;
     for (size_t t = 0; t < sizeof table / sizeof *table; t++) {
@@ -70,7 +70,9 @@ static void extensions_are_entered_only_where_they_are(void **state)
         for (size_t other = 0; other < sizeof table / sizeof *table; other++) {
             double rate = c.flops[HONE_ISA_AVX512][table[other].dtype][HONE_WIDTH_ONE];
             bool   wanted = other == t && cpu.isa == HONE_ISA_AVX512 && cpu.extensions;
-            if (!wanted) assert_true(rate == 0);
+            if (table[other].dtype == HONE_S8) /* without a dot product too: in three steps */
+                assert_true(cpu.isa < HONE_ISA_AVX512 || rate > 0);
+            else if (!wanted) assert_true(rate == 0);
             else if (table[t].bit != HONE_CPU_FP16) is_rate(rate); /* an old assembler may not know fp16 */
         }
     }
