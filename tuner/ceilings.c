@@ -21,7 +21,7 @@
 #include "tuner/stats.h"
 
 enum {
-    ROUNDS = 25,              /* more find nothing better on an idle machine */
+    ROUNDS = 60,              /* 25 are enough on an idle machine; neighbours of a virtual one come and go for longer */
     JOBS_MAX = 64,
     THREADS_MAX = 4096,
     COSTS = 101,              /* samples of a launch or a fork: of these costs the median is told */
@@ -238,7 +238,8 @@ static size_t piece_of(const hone_cpu_facts *cpu, int level, int threads, const 
         if (crew->region_bytes < 2 * nearer) return 0;
         bytes = crew->region_bytes / 4 / all < SLICE ? crew->region_bytes / 4 / all : SLICE;
     } else if (level == HONE_LEVEL_L3) {
-        bytes = cpu->cache_bytes[level] / 2 / all; /* shared by all, and perhaps by others */
+        bytes =
+            cpu->cache_bytes[level] / 4 / all; /* shared by all, and often by strangers: half of it is seldom ours */
         if (bytes > L3_PIECE_MAX) bytes = L3_PIECE_MAX;
         if (cpu->cache_bytes[level] < 4 * nearer) return 0;
         if (bytes < 2 * nearer) bytes = 2 * nearer;
