@@ -56,7 +56,10 @@ bool cli_matches(const char *pattern, const hone_op *op, const hone_kernel *kern
     char name[128];
     snprintf(name, sizeof name, "%s/%s", op->name, kernel->name);
     if (!pattern || !*pattern) return true;
-    return strpbrk(pattern, "*?[") ? fnmatch(pattern, name, 0) == 0 : strstr(name, pattern) != NULL;
+    if (strpbrk(pattern, "*?[")) return fnmatch(pattern, name, 0) == 0;
+    for (const char *at = strstr(name, pattern); at; at = strstr(at + 1, pattern))
+        if (at[strlen(pattern)] != '_') return true; /* "matmul" is not "matmul_pack" */
+    return false;
 }
 
 bool cli_matches_any(const cli_call *call, const cli_hone *hone, const char *pattern)

@@ -441,7 +441,8 @@ const cli_verb cli_verb_check = {
         "A case is one problem: every kernel that takes it is judged, on each instruction set up to the CPU's, with "
         "three kinds of data: integers that must come out bit for bit, random numbers within the bound of their "
         "arithmetic, and against twice the error of a plain loop. A failure prints the line that repeats it.\n"
-        "PATTERN is a part of op/kernel, or with * and ? all of it. 'worst error' is the largest one seen, as a "
+        "PATTERN is a part of op/kernel (matmul is not matmul_pack), or with * and ? all of it. 'worst error' is the "
+        "largest one seen, as a "
         "share of what was allowed.\n"
         "Exit code 4 when a result is wrong, 2 when something could not be judged.",
     .options = options,

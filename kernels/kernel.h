@@ -81,6 +81,9 @@ typedef struct hone_kernel {
     const hone_space *space;                               /* NULL: nothing to tune */
     /* The few configurations worth guessing, best first; at least one where it does not refuse. */
     int (*suggest)(const hone_request *request, hone_config *configs, int cap);
+    /* The layouts in which it would like argument `role` of this problem, which is plain there; best first. How many,
+     * at most `cap`. NULL: it takes things as they are. Each is also what it takes such problems in. */
+    int (*layouts)(const hone_request *request, int role, hone_layout *out, int cap);
     /* Seconds, from the device's ceilings, or from built-in ones where none were measured. */
     double (*estimate)(const hone_request *request, const hone_config *config);
     /* May refuse still: HONE_ERROR_UNSUPPORTED. */

@@ -13,6 +13,7 @@
 #define HONE_PROBLEM_TEXT_MAX 1024
 #define HONE_ROLES_MAX        16
 #define HONE_SCALARS_MAX      16
+#define HONE_LAYOUT_NAME_MAX  32 /* bytes of a layout's tag, with the zero at its end */
 
 /* What flows through an argument. IN_OUT is read and written. */
 typedef enum hone_direction { HONE_UNUSED = 0, HONE_IN = 1, HONE_OUT = 2, HONE_IN_OUT = 3 } hone_direction;
@@ -29,7 +30,31 @@ typedef struct hone_role {
     unsigned       may_alias;             /* bit r: may be exactly the memory of role r, with equal strides */
     bool           indirect;              /* the span holds pointers to such arguments, */
     int64_t        items;                 /* ... this many expected; else 0 */
+    bool           opaque;                /* bytes (u8) in a layout that only a kernel knows: made by packing alone */
 } hone_role;
+
+/* How an argument lies where strides cannot tell: a tag that a kernel offers ("n32", "onednn:BA16a64b"), and the bytes
+ * that one matrix takes. A tag is ended and filled up by zeros. */
+typedef struct hone_layout {
+    char    name[HONE_LAYOUT_NAME_MAX];
+    int64_t bytes;
+} hone_layout;
+
+/* A problem with an argument in such a layout, and what it comes from: the same problem with that argument plain, and
+ * the problem of packing it, whose roles are HONE_PACK_FROM, the plain argument, and HONE_PACK_TO, the packed one. */
+typedef union hone_problem_bytes {
+    unsigned char bytes[HONE_PROBLEM_MAX];
+    int64_t       align;
+} hone_problem_bytes;
+
+enum { HONE_PACK_FROM = 0, HONE_PACK_TO = 1 };
+
+typedef struct hone_packing {
+    int                role; /* the argument, of both problems */
+    hone_problem_bytes plain;
+    const char        *op; /* that packs it */
+    hone_problem_bytes pack;
+} hone_packing;
 
 /* The least that must be done: the roofline stands on it. */
 typedef struct hone_cost {
@@ -83,10 +108,7 @@ struct hone_op;
 /* One backward problem: run in order, each with its arguments. */
 typedef struct hone_gradient_step {
     const char *op;
-    union {
-        unsigned char bytes[HONE_PROBLEM_MAX];
-        int64_t       align;
-    } problem;
+    hone_problem_bytes problem;
     int         source_count;
     hone_source source[HONE_ROLES_MAX];
     double      scalar[HONE_SCALARS_MAX]; /* fixed values ... */
@@ -133,6 +155,11 @@ typedef struct hone_op {
      * launch, in host memory. */
     hone_status (*reference)(const void *problem, const hone_arguments *before, const hone_sample *sample,
                              hone_truth *truth);
+    /* Inner layouts; NULL: the op has none. lay_out(): the same problem with a plain argument in this layout, checked.
+     * take_apart(): false where no argument is opaque; else where the first of them comes from. Generate leaves opaque
+     * arguments alone, and of such problems the reference knows nothing: both are asked of the plain ones. */
+    hone_status (*lay_out)(const void *problem, int role, const hone_layout *layout, void *out);
+    bool (*take_apart)(const void *problem, hone_packing *out);
     /* NULL: no gradient of this problem is defined; else fills *out, or says why not. */
     hone_status (*gradient)(const void *problem, hone_gradient *out);
     /* The problems of a suite ("quick", "full", ...) as text, ended by NULL; NULL where it has none. */

@@ -76,6 +76,7 @@ static const char *plan_make(const hone_request *request, cblas_library *library
     out->library = library;
     if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
     if (p->type_c != HONE_F32 && p->type_c != HONE_F64) return "CBLAS multiplies f32 and f64";
+    if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
     if (p->step_count) return "CBLAS has no steps behind the product";
     hone_matmul_frame_make(p, f);
     if (f->m > INT_MAX || f->n > INT_MAX || f->k > INT_MAX) return "an extent has more than 31 bits";
@@ -243,7 +244,7 @@ CBLAS_ROW_FUNCTIONS(CBLAS_REFERENCE, reference_identity, reference_refuses, refe
 /* No promise about bits: which kernels a library uses, and where their edges fall, is its own affair. */
 #define CBLAS_ROW(row_name, kind, row_identity, row_refuses, row_estimate, row_prepare)                                \
     {                                                                                                                  \
-        .name = row_name, .op = "matmul", .op_version = 1, .problem_size = sizeof(hone_matmul_problem),                \
+        .name = row_name, .op = "matmul", .op_version = 2, .problem_size = sizeof(hone_matmul_problem),                \
         .backend = "cpu", .version = 1, .properties = HONE_ONE_THREAD | kind, .identity = row_identity,                \
         .refuses = row_refuses, .suggest = cblas_suggest, .estimate = row_estimate, .prepare = row_prepare,            \
         .launch = cblas_launch, .release = cblas_release                                                               \

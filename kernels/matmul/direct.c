@@ -18,8 +18,8 @@ static const hone_parameter parameters[PARAMETER_COUNT] = {[TILE] = HONE_MATMUL_
 static const char *space_refuses(const hone_request *request, const hone_config *config)
 {
     const hone_matmul_problem *problem = request->problem;
-    return hone_matmul_tile_named(request->device, problem->type_c, config->value[TILE]) ? NULL
-                                                                                         : HONE_MATMUL_TILE_REFUSED;
+    if (hone_matmul_tile_of(request->device, problem, config->value[TILE])) return NULL;
+    return hone_matmul_packed_b(problem) ? HONE_MATMUL_WIDTH_REFUSED : HONE_MATMUL_TILE_REFUSED;
 }
 
 static const hone_space space = {PARAMETER_COUNT, parameters, space_refuses};
@@ -38,7 +38,7 @@ static void plan_make(const hone_request *request, const hone_config *config, di
     hone_matmul_frame *f = &out->frame;
     hone_matmul_frame_make(request->problem, f);
     if (f->b_n != 1 && f->a_m == 1) hone_matmul_frame_swap(f);
-    out->tile = hone_matmul_tile_named(request->device, f->type, config->value[TILE]);
+    out->tile = hone_matmul_tile_of(request->device, request->problem, config->value[TILE]);
     out->threads = request->threads;
     out->strips = hone_divide_up(f->m, out->tile->m);
     out->panels = hone_divide_up(f->n, out->tile->n);
@@ -52,6 +52,7 @@ static const char *direct_refuses(const hone_request *request)
     const hone_matmul_problem *p = request->problem;
     if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
     if (!hone_matmul_tile_for(request->device, p->type_c)) return "no tile for this type";
+    if (!hone_matmul_tile_of(request->device, p, 0)) return HONE_MATMUL_WIDTH_REFUSED;
     direct_plan plan;
     plan_make(request, &(hone_config){{0}}, &plan);
     if (plan.frame.b_n != 1) return "neither the columns of b nor the rows of a are contiguous";
@@ -144,7 +145,7 @@ static void units_run(const direct_work *work, int64_t begin, int64_t end, int64
         for (; panel < plan->panels && unit < end; panel++, unit++) {
             const int64_t column = panel * tile->n;
             job.n = hone_min(f->n - column, tile->n);
-            job.b = item.b + column * f->bytes;
+            job.b = hone_matmul_b_at(f, item.b, 0, column);
             for (int64_t strip = 0, row = 0; strip < plan->strips; strip++, row += job.m) {
                 char *c = item.c + (row * f->c_m + column * f->c_n) * f->bytes;
                 job.m = plan->rows + (strip < plan->longer);
@@ -200,7 +201,7 @@ extern const hone_kernel hone_matmul_direct;
 const hone_kernel        hone_matmul_direct = {
     .name = "cpu.direct",
     .op = "matmul",
-    .op_version = 1,
+    .op_version = 2,
     .problem_size = sizeof(hone_matmul_problem),
     .backend = "cpu",
     .version = 1,
@@ -208,6 +209,7 @@ const hone_kernel        hone_matmul_direct = {
     .refuses = direct_refuses,
     .space = &space,
     .suggest = direct_suggest,
+    .layouts = hone_matmul_tile_layouts,
     .estimate = direct_estimate,
     .prepare = direct_prepare,
     .launch = direct_launch,

@@ -35,6 +35,12 @@ void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_fram
     memcpy(out->b_batch, problem->b_batch, sizeof out->b_batch);
     memcpy(out->c_batch, problem->c_batch, sizeof out->c_batch);
     memcpy(out->step, problem->step, sizeof out->step);
+    if (hone_matmul_packed_b(problem)) {
+        out->b_width = out->b_k = hone_matmul_layout_width(problem->b_layout);
+        out->b_n = 1;
+        for (int i = 0; i < HONE_BATCH_MAX; i++) out->b_batch[i] *= problem->b_bytes / out->bytes; /* of matrices */
+        return;
+    }
     if (out->m > 1 && (out->n <= 1 || (out->c_n != 1 && out->c_m == 1))) hone_matmul_frame_swap(out);
 }
 

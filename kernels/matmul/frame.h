@@ -1,7 +1,8 @@
 /* A problem as the tiles see it: what the CPU kernels of matmul share around their loops.
  *
  * Tiles write rows of c. Where c (or b) lies along its columns, the transposed problem is done instead: a frame holds
- * the problem with a and b, m and n, and all strides so exchanged, and finds the operands of each matrix of a batch. */
+ * the problem with a and b, m and n, and all strides so exchanged, and finds the operands of each matrix of a batch.
+ * With a packed b nothing is exchanged: tiles read it where it lies, and c by room where it must be. */
 #ifndef HONE_KERNELS_MATMUL_FRAME_H
 #define HONE_KERNELS_MATMUL_FRAME_H
 
@@ -15,6 +16,7 @@ typedef struct hone_matmul_frame {
     bool               swapped, pointers, reads_c;
     int64_t            m, n, k, items;
     int64_t            a_m, a_k, b_k, b_n, c_m, c_n;
+    int64_t            b_width; /* of the panels of a packed b: b_k then, and b_n is 1; 0: b is plain */
     int                batch_rank;
     int64_t            batch[HONE_BATCH_MAX], a_batch[HONE_BATCH_MAX], b_batch[HONE_BATCH_MAX], c_batch[HONE_BATCH_MAX];
     int                step_count;
@@ -31,6 +33,14 @@ typedef struct hone_matmul_item {
 /* With strides of extents below 2, which nobody follows, set so that they are contiguous. */
 void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_frame *out);
 void hone_matmul_frame_swap(hone_matmul_frame *frame);
+
+/* Where tiles read b from row k and this column on, the rows b_k apart; of a packed b all columns of a tile lie in one
+ * panel, since its width is a multiple of the tile's. */
+static inline const char *hone_matmul_b_at(const hone_matmul_frame *frame, const char *b, int64_t k, int64_t column)
+{
+    if (!frame->b_width) return b + (k * frame->b_k + column * frame->b_n) * frame->bytes;
+    return b + (hone_matmul_layout_column(frame->b_width, frame->k, column) + k * frame->b_width) * frame->bytes;
+}
 
 /* The scalars of a launch, alpha and beta; beta is 0 where the problem does not read c. */
 double hone_matmul_alpha(const hone_arguments *arguments);

@@ -349,6 +349,8 @@ hone_status hone_matmul_gradient(const void *problem, hone_gradient *out)
     HONE_TRY(hone_matmul_check(p));
     HONE_CHECK(!p->pointers, HONE_ERROR_UNSUPPORTED,
                "matmul: no gradient of arrays of pointers is defined; use a batch");
+    HONE_CHECK(!hone_matmul_packed_b(p), HONE_ERROR_UNSUPPORTED,
+               "matmul: b is packed as %s, and gradients are those of a plain b; unpack it", p->b_layout);
     b.d = view_of(p, HONE_FROM_GRADIENT, HONE_MATMUL_C, p->m, p->n, p->c_row, p->c_column, p->c_batch);
     for (int i = p->step_count - 1; i >= 0; i--) HONE_TRY(back(&b, i));
     HONE_TRY(settle(&b));

@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "base/status.h"
 #include "kernels/matmul/parts.h"
+#include "kernels/matmul_pack/problem.h"
 
 static bool step_transcendental(int64_t kind)
 {
@@ -62,17 +63,34 @@ static hone_role step_role(const hone_matmul_problem *p, int index)
     return role_of(p, names[index], HONE_UNUSED, 0, NULL, NULL, NULL);
 }
 
+/* A packed b: hone's own as panels, a kernel's own as bytes. */
+static hone_role packed_role(const hone_matmul_problem *p)
+{
+    int64_t width = hone_matmul_layout_width(p->b_layout), batch[HONE_BATCH_MAX] = {0};
+    for (int i = 0; i < p->batch_rank && !p->pointers; i++)
+        batch[i] = p->b_batch[i] * (width ? p->b_bytes / (hone_dtype_bits((hone_dtype)p->type_b) / 8) : p->b_bytes);
+    if (width)
+        return role_of(p, "b", HONE_IN, 3, (int64_t[]){hone_divide_up(p->n, width), p->k, width},
+                       (int64_t[]){p->k * width, width, 1}, batch);
+    hone_role role = role_of(p, "b", HONE_IN, 1, &p->b_bytes, (int64_t[]){1}, batch);
+    role.opaque = true;
+    return role;
+}
+
 int hone_matmul_roles(const void *problem, hone_role roles[HONE_ROLES_MAX])
 {
     const hone_matmul_problem *p = problem;
     roles[HONE_MATMUL_A] =
         role_of(p, "a", HONE_IN, 2, (int64_t[]){p->m, p->k}, (int64_t[]){p->a_row, p->a_column}, p->a_batch);
-    roles[HONE_MATMUL_B] =
-        role_of(p, "b", HONE_IN, 2, (int64_t[]){p->k, p->n}, (int64_t[]){p->b_row, p->b_column}, p->b_batch);
+    if (hone_matmul_packed_b(p))
+        roles[HONE_MATMUL_B] = packed_role(p);
+    else
+        roles[HONE_MATMUL_B] =
+            role_of(p, "b", HONE_IN, 2, (int64_t[]){p->k, p->n}, (int64_t[]){p->b_row, p->b_column}, p->b_batch);
     roles[HONE_MATMUL_C] = role_of(p, "c", p->reads_c ? HONE_IN_OUT : HONE_OUT, 2, (int64_t[]){p->m, p->n},
                                    (int64_t[]){p->c_row, p->c_column}, p->c_batch);
     roles[HONE_MATMUL_A].type = (hone_dtype)p->type_a;
-    roles[HONE_MATMUL_B].type = (hone_dtype)p->type_b;
+    roles[HONE_MATMUL_B].type = roles[HONE_MATMUL_B].opaque ? HONE_U8 : (hone_dtype)p->type_b;
     for (int i = HONE_MATMUL_A; i <= HONE_MATMUL_C; i++) {
         roles[i].indirect = p->pointers;
         roles[i].items = p->pointers ? p->batch[0] : 0;
@@ -128,6 +146,58 @@ static hone_status check_step(const hone_matmul_problem *p, int index)
     return HONE_OK;
 }
 
+static hone_status too_wide(const hone_matmul_problem *p)
+{
+    return hone_fail(HONE_ERROR_OVERFLOW,
+                     "matmul: b of %" PRId64 "x%" PRId64 " elements in layout '%s' spans more bytes "
+                     "than 63 bits can count",
+                     p->k, p->n, p->b_layout);
+}
+
+/* The bytes that one b takes in hone's own layout. */
+static hone_status own_bytes(const hone_matmul_problem *p, int64_t *out)
+{
+    int64_t width = hone_matmul_layout_width(p->b_layout), size = hone_dtype_bits((hone_dtype)p->type_b) / 8;
+    return hone_matmul_layout_bytes(width, size, p->k, p->n, out) ? HONE_OK : too_wide(p);
+}
+
+static hone_status check_layout(const hone_matmul_problem *p)
+{
+    static const char none[HONE_LAYOUT_NAME_MAX];
+    int64_t           bytes, plain, reach;
+    if (!hone_matmul_packed_b(p)) {
+        HONE_CHECK(p->b_bytes == 0 && !memcmp(p->b_layout, none, sizeof none), HONE_ERROR_ARGUMENT,
+                   "matmul: b is plain, but %" PRId64 " bytes of a packed one, or a layout, are told", p->b_bytes);
+        return HONE_OK;
+    }
+    HONE_CHECK(hone_matmul_layout_legal(p->b_layout), HONE_ERROR_ARGUMENT,
+               "matmul: '%.*s' is no layout of b: hone's own are n1 .. n%d (n32, say), those of a kernel have a ':'",
+               HONE_LAYOUT_NAME_MAX, p->b_layout, HONE_MATMUL_WIDTH_MAX);
+    bool own = hone_matmul_layout_width(p->b_layout) != 0;
+    HONE_CHECK(p->b_row == 0 && p->b_column == 0, HONE_ERROR_ARGUMENT,
+               "matmul: b is packed as %s, but has strides (%" PRId64 ", %" PRId64 ")", p->b_layout, p->b_row,
+               p->b_column);
+    HONE_CHECK(own || !p->pointers, HONE_ERROR_UNSUPPORTED,
+               "matmul: arrays of pointers to b as '%s': they go with a plain b, or with hone's own layouts",
+               p->b_layout);
+    bytes = p->b_bytes;
+    if (own) HONE_TRY(own_bytes(p, &bytes));
+    HONE_CHECK(p->b_bytes == bytes && bytes >= 0, HONE_ERROR_ARGUMENT,
+               "matmul: one b takes %" PRId64 " bytes as %s, where %" PRId64 " are told", own ? bytes : 0, p->b_layout,
+               p->b_bytes);
+    /* Both this b and the plain one that it comes from must be within reach. */
+    if (!hone_extent_mul(p->k, p->n, &plain) || !hone_extent_mul(plain, 8, &plain)) return too_wide(p);
+    for (int i = 0; i < p->batch_rank; i++) {
+        HONE_CHECK(p->b_batch[i] >= 0, HONE_ERROR_ARGUMENT,
+                   "matmul: batch stride %d of a packed b is %" PRId64 "; it counts matrices, and may not be negative",
+                   i, p->b_batch[i]);
+        if (!hone_extent_mul(p->b_batch[i], hone_max(bytes, plain), &reach) ||
+            !hone_extent_mul(reach, hone_max(p->batch[i], 1), &reach))
+            return too_wide(p);
+    }
+    return HONE_OK;
+}
+
 hone_status hone_matmul_check(const void *problem)
 {
     const hone_matmul_problem *p = problem;
@@ -162,6 +232,7 @@ hone_status hone_matmul_check(const void *problem)
                    p->a_batch[i], p->b_batch[i], p->c_batch[i],
                    p->pointers ? "but pointers tell where" : "but the batch has fewer dimensions");
     }
+    HONE_TRY(check_layout(p));
     for (int i = 0; i < p->step_count; i++) HONE_TRY(check_step(p, i));
     static const hone_epilogue_step none;
     for (int i = p->step_count; i < HONE_STEPS_MAX; i++)
@@ -255,7 +326,8 @@ static recipe recipe_of(const hone_matmul_problem *p, hone_data_kind kind, uint6
         bool        swap = seed & 1;
         hone_values bits = {.integers = true, .odd = true, .least = (wide + 1) / 2, .largest = wide};
         hone_values signs = {.integers = true, .one_in = one_in, .least = 1, .largest = 1};
-        bool        repeats = (swap ? p->a_column : p->b_row) == 0; /* of the sparse side: all k are one element */
+        bool        b_repeats = p->b_row == 0 && !hone_matmul_packed_b(p);
+        bool        repeats = swap ? p->a_column == 0 : b_repeats; /* of the sparse side: all k are one element */
         r.a = swap ? signs : bits;
         r.b = swap ? bits : signs;
         r.small = (hone_values){.integers = true, .largest = 8};
@@ -309,7 +381,7 @@ static hone_status matmul_generate(const void *problem, hone_data_kind kind, uin
     bool                       real = kind == HONE_DATA_RANDOM || kind == HONE_DATA_NOT_FINITE;
     if (real) wider.largest = 4;
     for (int i = 0; i < count; i++) {
-        if (!(roles[i].direction & HONE_IN)) continue;
+        if (!(roles[i].direction & HONE_IN) || roles[i].opaque) continue;
         const hone_values *values = i == HONE_MATMUL_A ? &r.a : i == HONE_MATMUL_B ? &r.b : &r.small;
         if (i >= HONE_MATMUL_STEP0 && step_transcendental(p->step[i - HONE_MATMUL_STEP0].kind)) values = &wider;
         hone_role_fill(&roles[i], &into->at[i], into->items, values, hone_random_at(seed, (uint64_t)i));
@@ -328,7 +400,8 @@ static hone_status matmul_generate(const void *problem, hone_data_kind kind, uin
 /* --- suites ------------------------------------------------------------------------------------------------------ */
 
 static const char *const smoke[] = {
-    "f32 nn 64x64x64", "f32 nn 33x65x127 +bias+relu", "f64 tn 48x40x56 beta=1", "f32 nt 8x8x8 batch=16", NULL};
+    "f32 nn 64x64x64", "f32 nn 33x65x127 +bias+relu", "f64 tn 48x40x56 beta=1", "f32 nt 8x8x8 batch=16",
+    "f32 nn 33x65x127 +bias b=n32", NULL};
 
 static const char *const quick[] = {
     "f32 nn 64x64x64",   "f32 nn 256x256x256",   "f32 nn 512x512x512", "f32 nn 1024x1024x1024", "f32 nn 1x4096x4096",
@@ -395,6 +468,9 @@ static const char *const full[] = {"f32 nn 64x64x64",
                                    "f32 nt 512x768x3072 +gelu_gradient",
                                    "f32 nt 512x512x64 batch=12",
                                    "f32 nn 512x64x512 batch=12",
+                                   "f32 nn 8x4096x4096 b=n32",
+                                   "f32 nn 128x3072x768 b=n32",
+                                   "f32 nn 17x1000x2048 b=n32",
                                    "f64 nn 64x64x64",
                                    "f64 nn 256x256x256",
                                    "f64 nn 512x512x512",
@@ -416,6 +492,60 @@ static const char *const *matmul_suite(const char *name)
     return NULL;
 }
 
+/* --- layouts ----------------------------------------------------------------------------------------------------- */
+
+static hone_status matmul_lay_out(const void *problem, int role, const hone_layout *layout, void *out)
+{
+    hone_matmul_problem p;
+    int64_t             matrices = 1;
+    memcpy(&p, problem, sizeof p);
+    HONE_CHECK(role == HONE_MATMUL_B, HONE_ERROR_UNSUPPORTED, "matmul: argument %d has no layouts; b has", role);
+    HONE_CHECK(!hone_matmul_packed_b(&p), HONE_ERROR_ARGUMENT, "matmul: b is packed already, as %s", p.b_layout);
+    HONE_CHECK(layout->name[0], HONE_ERROR_ARGUMENT, "matmul: the layout of b has no name");
+    memcpy(p.b_layout, layout->name, sizeof p.b_layout);
+    p.b_row = p.b_column = 0;
+    p.b_bytes = layout->bytes;
+    if (hone_matmul_layout_legal(p.b_layout) && hone_matmul_layout_width(p.b_layout))
+        HONE_TRY(own_bytes(&p, &p.b_bytes));
+    for (int i = p.batch_rank - 1; i >= 0 && !p.pointers; i--) {
+        if (p.b_batch[i] == 0) continue;
+        p.b_batch[i] = matrices;
+        if (!hone_extent_mul(matrices, hone_max(p.batch[i], 1), &matrices)) return too_wide(&p);
+    }
+    HONE_TRY(hone_matmul_check(&p));
+    memcpy(out, &p, sizeof p);
+    return HONE_OK;
+}
+
+static bool matmul_take_apart(const void *problem, hone_packing *out)
+{
+    const hone_matmul_problem *p = problem;
+    if (!hone_matmul_packed_b(p) || hone_matmul_layout_width(p->b_layout)) return false;
+    hone_matmul_problem      *plain = (hone_matmul_problem *)(void *)out->plain.bytes;
+    hone_matmul_pack_problem *pack = (hone_matmul_pack_problem *)(void *)out->pack.bytes;
+    memset(out, 0, sizeof *out);
+    out->role = HONE_MATMUL_B;
+    out->op = "matmul_pack";
+    *plain = *p;
+    memset(plain->b_layout, 0, sizeof plain->b_layout);
+    plain->b_bytes = 0;
+    plain->b_row = p->n;
+    plain->b_column = 1;
+    int64_t matrices = 1;
+    for (int i = 0; i < p->batch_rank; i++) {
+        plain->b_batch[i] = p->b_batch[i] * p->k * p->n;
+        matrices += p->batch[i] ? (p->batch[i] - 1) * p->b_batch[i] : 0;
+    }
+    pack->type = p->type_b;
+    pack->k = p->k, pack->n = p->n;
+    pack->row = p->n, pack->column = 1;
+    memcpy(pack->layout, p->b_layout, sizeof pack->layout);
+    pack->bytes = p->b_bytes;
+    pack->count = matrices;
+    pack->matrix = matrices > 1 ? p->k * p->n : 0;
+    return true;
+}
+
 /* Most problems have no batch and no steps; both stand at the end, the steps last. */
 static size_t matmul_significant(const void *problem)
 {
@@ -426,7 +556,7 @@ static size_t matmul_significant(const void *problem)
 
 const hone_op hone_matmul_op = {
     .name = "matmul",
-    .version = 1,
+    .version = 2, /* 2: b may be packed */
     .problem_size = sizeof(hone_matmul_problem),
     .significant = matmul_significant,
     .check = hone_matmul_check,
@@ -439,6 +569,8 @@ const hone_op hone_matmul_op = {
     .generate = matmul_generate,
     .exact = matmul_exact,
     .reference = hone_matmul_truth,
+    .lay_out = matmul_lay_out,
+    .take_apart = matmul_take_apart,
     .gradient = hone_matmul_gradient,
     .suite = matmul_suite,
 };

@@ -44,8 +44,8 @@ static const hone_parameter parameters[PARAMETER_COUNT] = {
 static const char *space_refuses(const hone_request *request, const hone_config *config)
 {
     const hone_matmul_problem *problem = request->problem;
-    if (!hone_matmul_tile_named(request->device, problem->type_c, config->value[TILE]))
-        return HONE_MATMUL_TILE_REFUSED;
+    if (!hone_matmul_tile_of(request->device, problem, config->value[TILE]))
+        return hone_matmul_packed_b(problem) ? HONE_MATMUL_WIDTH_REFUSED : HONE_MATMUL_TILE_REFUSED;
     if (!config->value[PACK_B]) {
         hone_matmul_frame frame;
         hone_matmul_frame_make(problem, &frame);
@@ -61,6 +61,7 @@ static const char *packed_refuses(const hone_request *request)
     const hone_matmul_problem *p = request->problem;
     if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
     if (!hone_matmul_tile_for(request->device, p->type_c)) return "no tile for this type";
+    if (!hone_matmul_tile_of(request->device, p, 0)) return HONE_MATMUL_WIDTH_REFUSED;
     for (int s = 0; s < p->step_count; s++) /* scratch for all of k at once: see packed_plan.whole */
         if (p->step[s].kind == HONE_STEP_RESIDUAL && p->k > K_WHOLE_MAX)
             return "k is too long to be done at once, as a residual that is c itself asks for";
@@ -182,8 +183,7 @@ static void block_run(const packed_work *work, const packed_piece *piece, int64_
     const int steps = last ? f->step_count : 0;
     const bool by_room = steps || f->c_n != 1;
     char room[HONE_MATMUL_TILE_BYTES_MAX] __attribute__((aligned(64)));
-    const char *a = piece->item.a + k * f->a_k * f->bytes,
-               *b = piece->item.b + (piece->j * f->b_n + k * f->b_k) * f->bytes;
+    const char *a = piece->item.a + k * f->a_k * f->bytes;
 
     for (int64_t s = 0, row = 0; s < strips; s++) {
         const int64_t end = (s + 1) * piece->m / strips, next_end = (s + 2) * piece->m / strips;
@@ -192,8 +192,8 @@ static void block_run(const packed_work *work, const packed_piece *piece, int64_
 
         for (int64_t p = 0; p < panels; p++) {
             char *panel = piece->block + p * tile->n * kc * f->bytes;
-            const char *from = b + p * tile->n * f->b_n * f->bytes;
             const int64_t row_c = piece->i + row, column = piece->j + p * tile->n;
+            const char *from = hone_matmul_b_at(f, piece->item.b, k, column);
             char *c = piece->item.c + (row_c * f->c_m + column * f->c_n) * f->bytes;
 
             job.n = hone_min(piece->n - p * tile->n, tile->n);
@@ -290,10 +290,10 @@ static void plan_make(const hone_request *request, const hone_config *config, pa
 {
     hone_matmul_frame_make(request->problem, &out->frame);
     const hone_matmul_frame *f = &out->frame;
-    out->tile = hone_matmul_tile_named(request->device, f->type, config->value[TILE]);
+    out->tile = hone_matmul_tile_of(request->device, request->problem, config->value[TILE]);
     out->threads = request->threads;
     out->pack_a = config->value[PACK_A];
-    out->pack_b = config->value[PACK_B];
+    out->pack_b = config->value[PACK_B] && !f->b_width;
     cut_up(out, config->value[MC], config->value[NC], config->value[KC], &out->cut);
     out->whole = out->cut;
     for (int s = 0; s < f->step_count; s++)
@@ -390,7 +390,7 @@ extern const hone_kernel hone_matmul_packed;
 const hone_kernel        hone_matmul_packed = {
     .name = "cpu.packed",
     .op = "matmul",
-    .op_version = 1,
+    .op_version = 2,
     .problem_size = sizeof(hone_matmul_problem),
     .backend = "cpu",
     .version = 1,
@@ -398,6 +398,7 @@ const hone_kernel        hone_matmul_packed = {
     .refuses = packed_refuses,
     .space = &space,
     .suggest = packed_suggest,
+    .layouts = hone_matmul_tile_layouts,
     .estimate = packed_estimate,
     .prepare = packed_prepare,
     .launch = packed_launch,

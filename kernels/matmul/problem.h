@@ -11,11 +11,14 @@
  *
  * m x n x k. The letters tell how a and b lie: n row-major, t transposed (column-major); c is row-major. Strides that
  * no leading dimension tells are written whole: sa=ROWxCOLUMN, sb=, sc=; batch strides bsa=, bsb=, bsc= (0 repeats).
- * beta=1 says that c is read; pointers=1 that each operand is an array of pointers, `batch` of them expected. */
+ * beta=1 says that c is read; pointers=1 that each operand is an array of pointers, `batch` of them expected. b=n32
+ * says that b is packed (layout.h): it then has no strides, counts as n, and its batch strides count whole matrices;
+ * b_bytes= is what one matrix takes, where the tag is a kernel's own. */
 #ifndef HONE_KERNELS_MATMUL_PROBLEM_H
 #define HONE_KERNELS_MATMUL_PROBLEM_H
 
 #include "kernels/common/epilogue.h"
+#include "kernels/matmul/layout.h"
 #include "kernels/op.h"
 
 typedef struct hone_matmul_problem {
@@ -29,6 +32,8 @@ typedef struct hone_matmul_problem {
     uint32_t zero_too;
     int64_t  m, n, k;
     int64_t  a_row, a_column, b_row, b_column, c_row, c_column;  /* strides in elements */
+    char     b_layout[HONE_LAYOUT_NAME_MAX];                     /* empty: b is plain; else its strides are 0 */
+    int64_t  b_bytes;                                            /* of one packed b; 0: it is plain, or empty */
     int64_t  batch[HONE_BATCH_MAX];                              /* slowest first */
     int64_t  a_batch[HONE_BATCH_MAX], b_batch[HONE_BATCH_MAX], c_batch[HONE_BATCH_MAX];
     hone_epilogue_step step[HONE_STEPS_MAX];
@@ -46,6 +51,21 @@ static inline int64_t hone_matmul_batch(const hone_matmul_problem *p)
     return count;
 }
 
+/* A packed b: kernels that have not learnt of it must refuse, with this sentence. */
+static inline bool hone_matmul_packed_b(const hone_matmul_problem *p)
+{
+    return p->b_layout[0] != 0;
+}
+#define HONE_MATMUL_PACKED_REFUSED "b is packed, in a layout that it does not read"
+
+/* Where element (k, j) of b stands, plain or in hone's own layout; in elements. For plain loops. */
+static inline int64_t hone_matmul_b_offset(const hone_matmul_problem *p, int64_t k, int64_t j)
+{
+    if (!hone_matmul_packed_b(p)) return k * p->b_row + j * p->b_column;
+    int64_t width = hone_matmul_layout_width(p->b_layout);
+    return hone_matmul_layout_column(width, p->k, j) + k * width;
+}
+
 /* Offsets, in elements, of matrix `index` of the batch. */
 static inline int64_t hone_matmul_batch_offset(const hone_matmul_problem *p, const int64_t *stride, int64_t index)
 {
@@ -55,6 +75,13 @@ static inline int64_t hone_matmul_batch_offset(const hone_matmul_problem *p, con
         index /= p->batch[i];
     }
     return offset;
+}
+
+/* The same for b, whose matrices may be packed. */
+static inline int64_t hone_matmul_b_batch_offset(const hone_matmul_problem *p, int64_t index)
+{
+    int64_t offset = hone_matmul_batch_offset(p, p->b_batch, index);
+    return hone_matmul_packed_b(p) ? offset * (p->b_bytes / (p->type_b == HONE_F64 ? 8 : 4)) : offset;
 }
 
 #endif

@@ -1,6 +1,7 @@
 /* Matmul problems drawn at random, for the judge and the tests: sizes about the edges of tiles, every kind of stride,
  * batches that broadcast, all steps in any order. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -146,6 +147,21 @@ static hone_epilogue_step step(hone_random *r, const hone_matmul_problem *p)
     return s;
 }
 
+/* b in one of hone's own layouts: widths of tiles, and others that none has. */
+static void pack_b(hone_random *r, hone_matmul_problem *p)
+{
+    static const uint8_t widths[] = {4, 8, 16, 32, 32, 48, 64};
+    int64_t              width = chance(r, 85) ? widths[hone_random_below(r, sizeof widths)] : between(r, 1, 70);
+    int64_t              matrices = 1;
+    snprintf(p->b_layout, sizeof p->b_layout, "n%d", (int)width);
+    p->b_bytes = hone_round_up(p->n, width) * p->k * (p->type_b == HONE_F32 ? 4 : 8);
+    p->b_row = p->b_column = 0;
+    for (int i = p->batch_rank - 1; i >= 0 && !p->pointers; i--) {
+        p->b_batch[i] = chance(r, 25) ? 0 : matrices;
+        matrices *= hone_max(p->batch[i], 1);
+    }
+}
+
 void hone_matmul_random(uint64_t seed, double flops, void *problem)
 {
     hone_random          random = hone_random_seeded(seed), *r = &random;
@@ -158,5 +174,6 @@ void hone_matmul_random(uint64_t seed, double flops, void *problem)
     lay_out(r, p, p->m, p->n, false, &p->c_row, &p->c_column, p->c_batch);
     int steps = chance(r, 50) ? (int)between(r, 1, HONE_STEPS_MAX) : 0;
     for (int i = 0; i < steps; i++) p->step[p->step_count++] = step(r, p);
+    if (chance(r, 8)) pack_b(r, p);
     HONE_ASSERT(hone_matmul_check(p) == HONE_OK);
 }

@@ -31,6 +31,7 @@ typedef struct place {
     const void                *a, *b;
     void                      *c, *step[HONE_STEPS_MAX];
     double                     alpha, beta, value[HONE_STEPS_MAX];
+    int64_t                    b_row; /* from one row of b to the next, within a column */
 } place;
 
 static void *moved(void *at, const hone_matmul_problem *p, int64_t offset)
@@ -41,6 +42,7 @@ static void *moved(void *at, const hone_matmul_problem *p, int64_t offset)
 static place place_of(const hone_matmul_problem *p, const hone_arguments *arguments, int64_t matrix)
 {
     place at = {.p = p,
+                .b_row = hone_matmul_b_offset(p, 1, 0),
                 .alpha = arguments->scalars[HONE_MATMUL_ALPHA].value,
                 .beta = arguments->scalars[HONE_MATMUL_BETA].value};
     void *abc[3];
@@ -49,7 +51,7 @@ static place place_of(const hone_matmul_problem *p, const hone_arguments *argume
         for (int i = 0; i < 3; i++) abc[i] = ((void **)abc[i])[matrix];
     } else {
         abc[0] = moved(abc[0], p, hone_matmul_batch_offset(p, p->a_batch, matrix));
-        abc[1] = moved(abc[1], p, hone_matmul_batch_offset(p, p->b_batch, matrix));
+        abc[1] = moved(abc[1], p, hone_matmul_b_batch_offset(p, matrix));
         abc[2] = moved(abc[2], p, hone_matmul_batch_offset(p, p->c_batch, matrix));
     }
     at.a = abc[0], at.b = abc[1], at.c = abc[2];
@@ -92,11 +94,11 @@ static double squares_of(int64_t k, double products, double sums)
 static sum sum_f32(const place *at, int64_t i, int64_t j)
 {
     const hone_matmul_problem *p = at->p;
-    const float               *a = (const float *)at->a + i * p->a_row, *b = (const float *)at->b + j * p->b_column;
+    const float *a = (const float *)at->a + i * p->a_row, *b = (const float *)at->b + hone_matmul_b_offset(p, 0, j);
     double                     truth = 0, sizes = 0, products = 0, sums = 0;
     float                      naive = 0;
     for (int64_t k = 0; k < p->k; k++) {
-        float  x = a[k * p->a_column], y = b[k * p->b_row];
+        float  x = a[k * p->a_column], y = b[k * at->b_row];
         double product = (double)x * y; /* exact */
         truth += product;
         sizes += fabs(product);
@@ -110,11 +112,11 @@ static sum sum_f32(const place *at, int64_t i, int64_t j)
 static sum sum_f64(const place *at, int64_t i, int64_t j)
 {
     const hone_matmul_problem *p = at->p;
-    const double              *a = (const double *)at->a + i * p->a_row, *b = (const double *)at->b + j * p->b_column;
+    const double *a = (const double *)at->a + i * p->a_row, *b = (const double *)at->b + hone_matmul_b_offset(p, 0, j);
     sum                        s = {{0, 0}, 0, 0, 0};
     double                     products = 0, sums = 0;
     for (int64_t k = 0; k < p->k; k++) {
-        double x = a[k * p->a_column], y = b[k * p->b_row];
+        double x = a[k * p->a_column], y = b[k * at->b_row];
         s.truth = hone_dd_add(s.truth, hone_dd_product(x, y));
         s.sizes += fabs(x * y);
         products += x * y * (x * y);
@@ -163,7 +165,7 @@ static walk walk_begin(const place *at, int64_t i, int64_t j)
         else
             w.naive += at->beta * c;
     }
-    bool one_product = p->k > 1 && p->a_column == 0 && p->b_row == 0;
+    bool one_product = p->k > 1 && p->a_column == 0 && at->b_row == 0;
     if (one_product) growth = fmax(growth, k + 2);
     w.bound = u * (growth * size + rounds);
     w.likely = one_product ? w.bound : u * (6 * sqrt(squares / 3) + rounds);
@@ -205,6 +207,9 @@ hone_status hone_matmul_truth(const void *problem, const hone_arguments *before,
 {
     const hone_matmul_problem *p = problem;
     int                        steps = p->step_count;
+    HONE_CHECK(!hone_matmul_packed_b(p) || hone_matmul_layout_width(p->b_layout), HONE_ERROR_UNSUPPORTED,
+               "matmul: what stands in a b packed as %s only its kernel knows; ask about the plain product",
+               p->b_layout);
     if (sample->role != HONE_MATMUL_C) {
         steps = sample->role - HONE_MATMUL_STEP0;
         HONE_CHECK(steps >= 0 && steps < p->step_count && p->step[steps].kind == HONE_STEP_STORE, HONE_ERROR_ARGUMENT,
@@ -235,11 +240,12 @@ static double element(const place *at, int64_t i, int64_t j)
     const hone_matmul_problem *p = at->p;
     double                     total = 0;
     if (p->type_c == HONE_F32) {
-        const float *a = (const float *)at->a + i * p->a_row, *b = (const float *)at->b + j * p->b_column;
-        for (int64_t k = 0; k < p->k; k++) total += (double)a[k * p->a_column] * b[k * p->b_row];
+        const float *a = (const float *)at->a + i * p->a_row, *b = (const float *)at->b + hone_matmul_b_offset(p, 0, j);
+        for (int64_t k = 0; k < p->k; k++) total += (double)a[k * p->a_column] * b[k * at->b_row];
     } else {
-        const double *a = (const double *)at->a + i * p->a_row, *b = (const double *)at->b + j * p->b_column;
-        for (int64_t k = 0; k < p->k; k++) total += a[k * p->a_column] * b[k * p->b_row];
+        const double *a = (const double *)at->a + i * p->a_row,
+                     *b = (const double *)at->b + hone_matmul_b_offset(p, 0, j);
+        for (int64_t k = 0; k < p->k; k++) total += a[k * p->a_column] * b[k * at->b_row];
     }
     return total;
 }
@@ -273,7 +279,8 @@ static const char *reference_identity(const hone_be_device *device)
 
 static const char *reference_refuses(const hone_request *request)
 {
-    (void)request;
+    const hone_matmul_problem *p = request->problem;
+    if (hone_matmul_packed_b(p) && !hone_matmul_layout_width(p->b_layout)) return HONE_MATMUL_PACKED_REFUSED;
     return NULL;
 }
 
@@ -325,7 +332,7 @@ extern const hone_kernel hone_matmul_reference;
 const hone_kernel        hone_matmul_reference = {
     .name = "cpu.reference",
     .op = "matmul",
-    .op_version = 1,
+    .op_version = 2,
     .problem_size = sizeof(hone_matmul_problem),
     .backend = "cpu",
     .version = 1,

@@ -16,8 +16,9 @@
 
 #define SAID(word) (int)((word).length < 48 ? (word).length : 48), (word).at
 
-static const char *const keys[] = {"lda", "ldb", "ldc", "sa",  "sb",  "sc",  "bsa", "bsb", "bsc",   "s0",       "s1",
-                                   "s2",  "s3",  "bs0", "bs1", "bs2", "bs3", "batch", "beta", "pointers", "accuracy"};
+static const char *const keys[] = {"lda", "ldb",   "ldc",  "sa",       "sb",       "sc",  "bsa",    "bsb",
+                                   "bsc", "s0",    "s1",   "s2",       "s3",       "bs0", "bs1",    "bs2",
+                                   "bs3", "batch", "beta", "pointers", "accuracy", "b",   "b_bytes"};
 enum {
     KEY_LD = 0, /* of a, b, c */
     KEY_S = 3,
@@ -28,6 +29,8 @@ enum {
     KEY_BETA,
     KEY_POINTERS,
     KEY_ACCURACY,
+    KEY_LAYOUT,
+    KEY_BYTES,
     KEY_COUNT
 };
 _Static_assert(sizeof keys / sizeof *keys == KEY_COUNT, "a name for each key");
@@ -102,6 +105,7 @@ static bool usual_batch(const hone_matmul_problem *p, const operand *o, int64_t 
     int64_t places;
     memset(stride, 0, HONE_BATCH_MAX * sizeof *stride);
     if (p->batch_rank == 0 || p->pointers) return true;
+    if (o->batch == p->b_batch && hone_matmul_packed_b(p)) return hone_matmul_dense_batch(p, 1, stride);
     return hone_matmul_matrix_places(o->rows, o->columns, *o->row, *o->column, &places) &&
            hone_matmul_dense_batch(p, places, stride);
 }
@@ -141,7 +145,8 @@ void hone_matmul_print(const void *problem, char *out, size_t capacity)
     hone_text_add(&text, "%s ", hone_dtype_name((hone_dtype)p.type_a));
     for (int i = HONE_MATMUL_A; i <= HONE_MATMUL_B; i++) {
         operand o = operand_at(&p, i);
-        hone_text_add(&text, "%c", !row_major(&o) && column_major(&o) ? 't' : 'n');
+        bool    across = !row_major(&o) && column_major(&o) && !(i == HONE_MATMUL_B && hone_matmul_packed_b(&p));
+        hone_text_add(&text, "%c", across ? 't' : 'n');
     }
     hone_text_add(&text, " %" PRId64 "x%" PRId64 "x%" PRId64, p.m, p.n, p.k);
     for (int i = 0; i < p.step_count; i++) hone_text_add(&text, "%s+%s", i ? "" : " ", hone_step_name(p.step[i].kind));
@@ -151,10 +156,17 @@ void hone_matmul_print(const void *problem, char *out, size_t capacity)
     for (int i = HONE_MATMUL_A; i <= HONE_MATMUL_C; i++) {
         operand o = operand_at(&p, i);
         int64_t usual[HONE_BATCH_MAX] = {0};
+        bool    packed = i == HONE_MATMUL_B && hone_matmul_packed_b(&p);
         bool    rows = row_major(&o), columns = !rows && i != HONE_MATMUL_C && column_major(&o);
+        if (packed) {
+            hone_text_add(&text, " b=%.*s", HONE_LAYOUT_NAME_MAX, p.b_layout);
+            if (!hone_matmul_layout_legal(p.b_layout) || !hone_matmul_layout_width(p.b_layout))
+                hone_text_add(&text, " b_bytes=%" PRId64, p.b_bytes);
+            rows = columns = false;
+        }
         if (rows && *o.row != o.columns) add_list(&text, keys[KEY_LD + i], o.row, 1);
         if (columns && *o.column != o.rows) add_list(&text, keys[KEY_LD + i], o.column, 1);
-        if (!rows && !columns) add_list(&text, keys[KEY_S + i], (int64_t[]){*o.row, *o.column}, 2);
+        if (!rows && !columns && !packed) add_list(&text, keys[KEY_S + i], (int64_t[]){*o.row, *o.column}, 2);
         if (p.batch_rank && (!usual_batch(&p, &o, usual) || memcmp(usual, o.batch, sizeof usual) != 0))
             add_list(&text, keys[KEY_BS + i], o.batch, p.batch_rank);
     }
@@ -187,6 +199,7 @@ void hone_matmul_print(const void *problem, char *out, size_t capacity)
 typedef struct said {
     int     count[KEY_COUNT];
     int64_t value[KEY_COUNT][HONE_BATCH_MAX];
+    char    layout[HONE_LAYOUT_NAME_MAX];
 } said;
 
 static const char *nearest_of(hone_word word, const char *const *names, int count)
@@ -272,6 +285,17 @@ static hone_status key_parse(hone_word word, said *s)
         s->count[key] = 1;
         return accuracy_parse(value, s->value[key]);
     }
+    if (key == KEY_LAYOUT) {
+        s->count[key] = 1;
+        HONE_CHECK(value.length < sizeof s->layout, HONE_ERROR_FORMAT,
+                   "matmul: the layout '%.*s' is longer than the %zu bytes that tags have at most", SAID(value),
+                   sizeof s->layout - 1);
+        memcpy(s->layout, value.at, value.length);
+        HONE_CHECK(hone_matmul_layout_legal(s->layout), HONE_ERROR_FORMAT,
+                   "matmul: '%s' is no layout of b: hone's own are n1 .. n%d (n32, say), those of a kernel have a ':'",
+                   s->layout, HONE_MATMUL_WIDTH_MAX);
+        return HONE_OK;
+    }
     int64_t list[HONE_BATCH_MAX] = {0};
     s->count[key] = hone_word_list(value, 'x', list, HONE_BATCH_MAX);
     HONE_CHECK(s->count[key], HONE_ERROR_FORMAT,
@@ -289,6 +313,32 @@ static hone_status counted(const said *s, int key, int count)
     return HONE_OK;
 }
 
+/* b in a layout: no strides, and batch strides in matrices. */
+static hone_status packed_parse(const said *s, char letter, hone_matmul_problem *p)
+{
+    operand o = operand_at(p, HONE_MATMUL_B);
+    int     ld = KEY_LD + HONE_MATMUL_B, whole = KEY_S + HONE_MATMUL_B, batch = KEY_BS + HONE_MATMUL_B;
+    int64_t size = hone_dtype_bits((hone_dtype)p->type_b) / 8, width = hone_matmul_layout_width(s->layout);
+    HONE_CHECK(!s->count[ld] && !s->count[whole], HONE_ERROR_FORMAT, "matmul: '%s' is given, but b is packed as %s",
+               keys[s->count[ld] ? ld : whole], s->layout);
+    HONE_CHECK(letter == 'n', HONE_ERROR_FORMAT, "matmul: b is packed as %s, which counts as n, not %c", s->layout,
+               letter);
+    HONE_TRY(counted(s, KEY_BYTES, 1));
+    HONE_CHECK(!s->count[KEY_BYTES] == (width != 0), HONE_ERROR_FORMAT,
+               width ? "matmul: 'b_bytes' is given, but follows from b=%s"
+                     : "matmul: 'b_bytes' is missing: only the kernel that offers b=%s knows what it takes", s->layout);
+    memcpy(p->b_layout, s->layout, sizeof p->b_layout);
+    p->b_bytes = s->value[KEY_BYTES][0];
+    HONE_CHECK(!width || hone_matmul_layout_bytes(width, size, p->k, p->n, &p->b_bytes), HONE_ERROR_OVERFLOW,
+               "matmul: b as %s does not fit in 63 bits", s->layout);
+    if (s->count[batch])
+        memcpy(o.batch, s->value[batch], sizeof s->value[batch]);
+    else
+        HONE_CHECK(usual_batch(p, &o, o.batch), HONE_ERROR_OVERFLOW,
+                   "matmul: the dense batch strides of b do not fit in 63 bits");
+    return HONE_OK;
+}
+
 static hone_status operand_parse(const said *s, int index, char letter, hone_matmul_problem *p)
 {
     operand o = operand_at(p, index);
@@ -299,6 +349,9 @@ static hone_status operand_parse(const said *s, int index, char letter, hone_mat
     HONE_TRY(counted(s, ld, 1));
     HONE_TRY(counted(s, whole, 2));
     HONE_TRY(counted(s, batch, p->batch_rank));
+    if (index == HONE_MATMUL_B && s->count[KEY_LAYOUT]) return packed_parse(s, letter, p);
+    HONE_CHECK(index != HONE_MATMUL_B || !s->count[KEY_BYTES], HONE_ERROR_FORMAT,
+               "matmul: 'b_bytes' goes with a layout of b, and none is given");
     *(letter == 't' ? o.row : o.column) = 1;
     *lead = s->count[ld] ? s->value[ld][0] : least;
     HONE_CHECK(*lead >= least, HONE_ERROR_FORMAT,
@@ -363,7 +416,7 @@ hone_status hone_matmul_parse(const char *text, void *problem)
 {
     hone_matmul_problem *p = problem;
     hone_word            type, layout, size, word;
-    said                 s = {{0}, {{0}}};
+    said                 s = {{0}, {{0}}, {0}};
     int64_t              sizes[3];
     memset(p, 0, sizeof *p);
     HONE_CHECK(hone_word_next(&text, &type), HONE_ERROR_FORMAT,

@@ -1,6 +1,9 @@
 /* The table of tiles, made of tiles.def. */
 #include "kernels/matmul/tile.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define NAME_PREFIX (sizeof "hone_matmul_tile_" - 1)
 
 const hone_matmul_tile hone_matmul_tiles[] = {
@@ -35,4 +38,41 @@ const hone_matmul_tile *hone_matmul_tile_named(const hone_be_device *device, hon
     if (!value) return hone_matmul_tile_for(device, type);
     const hone_matmul_tile *tile = &hone_matmul_tiles[value - 1];
     return tile->type == type && tile->isa <= device->cpu.isa ? tile : NULL;
+}
+
+static bool fits(const hone_matmul_tile *tile, const hone_matmul_problem *problem)
+{
+    return !hone_matmul_packed_b(problem) ||
+           (hone_matmul_layout_width(problem->b_layout) && hone_matmul_layout_width(problem->b_layout) % tile->n == 0);
+}
+
+const hone_matmul_tile *hone_matmul_tile_of(const hone_be_device *device, const hone_matmul_problem *problem,
+                                            int64_t value)
+{
+    for (int64_t i = value ? value : 1; i < (value ? value + 1 : HONE_MATMUL_TILE_CHOICES); i++) {
+        const hone_matmul_tile *tile = hone_matmul_tile_named(device, problem->type_c, i);
+        if (tile && fits(tile, problem)) return tile;
+    }
+    return NULL;
+}
+
+int hone_matmul_tile_layouts(const hone_request *request, int role, hone_layout *out, int cap)
+{
+    const hone_matmul_problem *p = request->problem;
+    int                        count = 0;
+    if (role != HONE_MATMUL_B || hone_matmul_packed_b(p)) return 0;
+    for (int i = 0; i < hone_matmul_tile_count && count < cap; i++) {
+        const hone_matmul_tile *tile = &hone_matmul_tiles[i];
+        hone_layout             layout;
+        bool                    known = false;
+        if (tile->type != p->type_b || tile->isa > request->device->cpu.isa) continue;
+        memset(&layout, 0, sizeof layout);
+        snprintf(layout.name, sizeof layout.name, "n%d", tile->n);
+        for (int j = 0; j < count; j++) known |= !strcmp(out[j].name, layout.name);
+        if (known ||
+            !hone_matmul_layout_bytes(tile->n, hone_dtype_bits(tile->type) / 8, p->k, p->n, &layout.bytes))
+            continue;
+        out[count++] = layout;
+    }
+    return count;
 }

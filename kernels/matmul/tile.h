@@ -21,6 +21,7 @@
 
 #include "kernels/common/epilogue.h"
 #include "kernels/kernel.h"
+#include "kernels/matmul/problem.h"
 
 #define HONE_MATMUL_TILE_BYTES_MAX 2048 /* of one tile of c */
 
@@ -93,6 +94,14 @@ const hone_matmul_tile *hone_matmul_tile_for(const hone_be_device *device, hone_
 extern const int64_t     hone_matmul_tile_values[];
 extern const char *const hone_matmul_tile_names[];
 const hone_matmul_tile *hone_matmul_tile_named(const hone_be_device *device, hone_dtype type, int64_t value);
+
+/* The same for a problem whose b may be packed: its panels must be as wide as the tile, or a multiple of that. */
+const hone_matmul_tile *hone_matmul_tile_of(const hone_be_device *device, const hone_matmul_problem *problem,
+                                            int64_t value);
+#define HONE_MATMUL_WIDTH_REFUSED "b is packed, in panels that are no multiple of a tile's width"
+
+/* The `layouts` of kernels that read b by tiles: panels as wide as each tile that fits, best first. */
+int hone_matmul_tile_layouts(const hone_request *request, int role, hone_layout *out, int cap);
 
 enum {
     HONE_MATMUL_TILE_CHOICES = 1

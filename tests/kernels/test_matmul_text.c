@@ -12,6 +12,7 @@
 #include <hone/accuracy.h>
 
 #include "kernels/matmul/parts.h"
+#include "kernels/matmul_pack/problem.h"
 
 static void same_bytes(const hone_matmul_problem *p, const char *from)
 {
@@ -93,6 +94,53 @@ static void words_mean_what_they_say(void **state)
     assert_int_equal(p.c_row, -6);
     assert_int_equal(p.step[0].column_stride, 5);
     assert_int_equal(p.step[0].batch_stride[1], 30);
+    assert_int_equal(hone_matmul_op.parse("f32 tn 8x33x7 batch=2x3 b=n32", &p), HONE_OK);
+    assert_string_equal(p.b_layout, "n32");
+    assert_int_equal(p.b_bytes, 64 * 7 * 4); /* two panels */
+    assert_int_equal(p.b_row, 0);
+    assert_int_equal(p.b_column, 0);
+    assert_int_equal(p.b_batch[0], 3); /* in matrices */
+    assert_int_equal(p.b_batch[1], 1);
+    assert_int_equal(hone_matmul_op.parse("f64 nn 8x33x7 b=onednn:BA16a64b b_bytes=8192", &p), HONE_OK);
+    assert_string_equal(p.b_layout, "onednn:BA16a64b");
+    assert_int_equal(p.b_bytes, 8192);
+}
+
+/* A plain problem with b laid out is what its text says, and an opaque one is taken apart into what it came from. */
+static void layouts_go_in_and_out(void **state)
+{
+    static const struct {
+        const char *plain, *packed;
+        hone_layout layout;
+    } cases[] = {{"f32 nt 8x33x7", "f32 nn 8x33x7 b=n32", {"n32", 0}},
+                 {"f64 tn 8x33x7 +bias batch=2x3x5 bsb=0x231x0", "f64 tn 8x33x7 +bias batch=2x3x5 b=n4 bsb=0x1x0",
+                  {"n4", 0}},
+                 {"f32 nn 8x3x7 batch=4 pointers=1", "f32 nn 8x3x7 batch=4 pointers=1 b=n16", {"n16", 0}},
+                 {"f32 nn 4x3x5 batch=2", "f32 nn 4x3x5 batch=2 b=x:y b_bytes=64", {"x:y", 64}}};
+    static const hone_layout wrong[] = {{"", 0}, {"n0", 0}, {"k32", 0}, {"n32 ", 0}, {":x", 4}, {"x:", 4}, {"x:y", -1}};
+    hone_matmul_problem      p, packed, meant;
+    hone_packing             apart;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(hone_matmul_op.parse(cases[i].plain, &p), HONE_OK);
+        assert_int_equal(hone_matmul_op.lay_out(&p, HONE_MATMUL_B, &cases[i].layout, &packed), HONE_OK);
+        assert_int_equal(hone_matmul_op.parse(cases[i].packed, &meant), HONE_OK);
+        assert_memory_equal(&packed, &meant, sizeof meant);
+        same_bytes(&packed, cases[i].packed);
+        assert_int_equal(hone_matmul_op.lay_out(&packed, HONE_MATMUL_B, &cases[i].layout, &meant), HONE_ERROR_ARGUMENT);
+        assert_int_equal(hone_matmul_op.lay_out(&p, HONE_MATMUL_A, &cases[i].layout, &meant), HONE_ERROR_UNSUPPORTED);
+        assert_false(hone_matmul_op.take_apart(&p, &apart));
+        assert_int_equal(hone_matmul_op.take_apart(&packed, &apart), cases[i].layout.bytes != 0);
+    }
+    assert_int_equal(apart.role, HONE_MATMUL_B);
+    assert_string_equal(apart.op, "matmul_pack");
+    assert_memory_equal(apart.plain.bytes, &p, sizeof p);
+    char text[HONE_PROBLEM_TEXT_MAX];
+    assert_int_equal(hone_matmul_pack_op.check(apart.pack.bytes), HONE_OK);
+    hone_matmul_pack_op.print(apart.pack.bytes, text, sizeof text);
+    assert_string_equal(text, "f32 n 5x3 b=x:y batch=2 b_bytes=64");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(hone_matmul_op.lay_out(&p, HONE_MATMUL_B, &wrong[i], &packed), HONE_ERROR_ARGUMENT);
 }
 
 static void texts_are_short(void **state)
@@ -106,6 +154,9 @@ static void texts_are_short(void **state)
                                         "f32 nn 3x3x3 accuracy=tf32+winograd",
                                         "f32 nn 12x34x0 +residual+gelu_gradient",
                                         "f32 nn 7x1x9 sb=0x0",
+                                        "f32 nn 8x4096x4096 b=n32",
+                                        "f32 tn 8x9x5 +bias batch=2x3 b=n1024 bsb=1x0",
+                                        "f64 nn 8x9x5 b=onednn:BA16a64b4a b_bytes=4096",
                                         "f32 nn 4x5x6 +store+relu batch=2x3 beta=1"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -196,6 +247,25 @@ static const struct {
     {"f32 nn 4x4x4 batch=2 lda=4611686018427387903", HONE_ERROR_OVERFLOW, "batch strides of a"},
     {"f32 nn 4x4x4 batch=4x4611686018427387904", HONE_ERROR_OVERFLOW, "63 bits"},
     {"f64 nn 2x2x2 sa=-1152921504606846976x1", HONE_ERROR_OVERFLOW, "a of a"},
+    {"f32 nn 4x4x4 b=n0", HONE_ERROR_FORMAT, "n32"},
+    {"f32 nn 4x4x4 b=n1025", HONE_ERROR_FORMAT, "n1024"},
+    {"f32 nn 4x4x4 b=n032", HONE_ERROR_FORMAT, "'n032'"},
+    {"f32 nn 4x4x4 b=", HONE_ERROR_FORMAT, "no layout"},
+    {"f32 nn 4x4x4 b=onednn", HONE_ERROR_FORMAT, "':'"},
+    {"f32 nn 4x4x4 b=onednn:0123456789012345678901234567890", HONE_ERROR_FORMAT, "longer than the 31"},
+    {"f32 nn 4x4x4 b=n4 b=n4", HONE_ERROR_FORMAT, "twice"},
+    {"f32 nt 4x4x4 b=n4", HONE_ERROR_FORMAT, "counts as n, not t"},
+    {"f32 nn 4x4x4 b=n4 ldb=4", HONE_ERROR_FORMAT, "'ldb' is given, but b is packed"},
+    {"f32 nn 4x4x4 b=n4 sb=4x1", HONE_ERROR_FORMAT, "'sb' is given, but b is packed"},
+    {"f32 nn 4x4x4 b=n4 b_bytes=64", HONE_ERROR_FORMAT, "follows from b=n4"},
+    {"f32 nn 4x4x4 b=x:y", HONE_ERROR_FORMAT, "'b_bytes' is missing"},
+    {"f32 nn 4x4x4 b_bytes=64", HONE_ERROR_FORMAT, "none is given"},
+    {"f32 nn 4x4x4 b=x:y b_bytes=-4", HONE_ERROR_ARGUMENT, "-4"},
+    {"f32 nn 4x4x4 batch=2 b=n4 bsb=-1", HONE_ERROR_ARGUMENT, "counts matrices"},
+    {"f32 nn 4x4x4 batch=2 pointers=1 b=x:y b_bytes=64", HONE_ERROR_UNSUPPORTED, "hone's own"},
+    {"f32 nn 1x4611686018427387904x1 b=n32", HONE_ERROR_OVERFLOW, "63 bits"},
+    {"f32 nn 1x4x4 batch=2 b=n4 bsb=288230376151711744", HONE_ERROR_OVERFLOW, "63 bits"},
+    {"f32 nn 1x4294967296x4294967296 b=x:y b_bytes=1", HONE_ERROR_OVERFLOW, "63 bits"},
 };
 
 static void mistakes_are_named(void **state)
@@ -271,6 +341,11 @@ static void structs_are_checked(void **state)
     REFUSED((p.step_count = 1, p.step[0].kind = HONE_STEP_BIAS, p.step[0].batch_stride[0] = 1), HONE_ERROR_ARGUMENT);
     REFUSED(p.step[0].kind = HONE_STEP_RELU, HONE_ERROR_ARGUMENT);
     REFUSED(p.c_row = INT64_MIN, HONE_ERROR_OVERFLOW);
+    REFUSED(p.b_bytes = 4, HONE_ERROR_ARGUMENT);
+    REFUSED(p.b_layout[1] = 'n', HONE_ERROR_ARGUMENT);
+    REFUSED(strcpy(p.b_layout, "n4"), HONE_ERROR_ARGUMENT); /* with strides */
+    REFUSED((strcpy(p.b_layout, "n4"), p.b_row = p.b_column = 0), HONE_ERROR_ARGUMENT); /* without its bytes */
+    REFUSED((memset(p.b_layout, 'n', sizeof p.b_layout), p.b_row = p.b_column = 0), HONE_ERROR_ARGUMENT);
 #undef REFUSED
     char text[HONE_PROBLEM_TEXT_MAX]; /* an illegal problem is still printed, for the sentence that refuses it */
     memset(&p, 0xff, sizeof p);
@@ -284,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_problems_come_back), cmocka_unit_test(longest_fits),
         cmocka_unit_test(words_mean_what_they_say),  cmocka_unit_test(texts_are_short),
+        cmocka_unit_test(layouts_go_in_and_out),
         cmocka_unit_test(suites_are_legal),          cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(interleaved_outputs_are_legal), cmocka_unit_test(overlap_is_exact),
         cmocka_unit_test(structs_are_checked),

@@ -678,6 +678,7 @@ static const char *refuses(const hone_request *request, int kernel)
     const hone_matmul_problem *p = request->problem;
     if (mock.kernel[kernel].refusal) return mock.kernel[kernel].refusal;
     if (p->pointers) return "it takes no arrays of pointers";
+    if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
     for (int s = 0; s < p->step_count; s++)
         if (!hone_step_exact((hone_step_kind)p->step[s].kind)) return "it knows steps that are exact, and no others";
     return NULL;
@@ -790,7 +791,7 @@ static hone_status plain_prepare(const hone_request *request, const hone_config 
 static const hone_kernel plain = {
     .name = "mock.plain",
     .op = "matmul",
-    .op_version = 1,
+    .op_version = 2,
     .problem_size = sizeof(hone_matmul_problem),
     .backend = "mock",
     .version = 1,
@@ -838,7 +839,7 @@ static hone_status quick_prepare(const hone_request *request, const hone_config 
 static const hone_kernel quick = {
     .name = "mock.quick",
     .op = "matmul",
-    .op_version = 1,
+    .op_version = 2,
     .problem_size = sizeof(hone_matmul_problem),
     .backend = "mock",
     .version = 1,
@@ -875,7 +876,7 @@ static hone_status hungry_prepare(const hone_request *request, const hone_config
 static const hone_kernel hungry = {
     .name = "mock.hungry",
     .op = "matmul",
-    .op_version = 1,
+    .op_version = 2,
     .problem_size = sizeof(hone_matmul_problem),
     .backend = "mock",
     .version = 1,

@@ -39,7 +39,7 @@ static const char *refuses(const hone_request *request)
 {
     const hone_matmul_problem *p = request->problem;
     if (p->m != 1 || p->n != 1 || p->k != 1 || p->type_c != HONE_F32 || p->step_count || p->reads_c || p->pointers ||
-        p->batch_rank)
+        p->batch_rank || hone_matmul_packed_b(p))
         return "it multiplies two numbers";
     return NULL;
 }
@@ -83,7 +83,7 @@ static void release(void *ready)
 #if PLANTED != NO_FUNCTION
 const hone_module *hone_module_open(const hone_host *given)
 {
-    static const hone_kernel kernel = {.name = "planted.sound", .op = "matmul", .op_version = 1,
+    static const hone_kernel kernel = {.name = "planted.sound", .op = "matmul", .op_version = 2,
                                        .problem_size = sizeof(hone_matmul_problem), .backend = "cpu", .version = 1,
                                        .properties = HONE_ONE_THREAD, .refuses = refuses, .suggest = suggest,
                                        .estimate = estimate, .prepare = prepare,

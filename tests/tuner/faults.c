@@ -98,7 +98,7 @@ static double a_at(const doing *d, int64_t i, int64_t k)
 
 static double b_at(const doing *d, int64_t k, int64_t j)
 {
-    return input(d, load(d, d->b, k * d->p->b_row + j * d->p->b_column));
+    return input(d, load(d, d->b, hone_matmul_b_offset(d->p, k, j)));
 }
 
 static double added(const doing *d, double sum, double product, int64_t k)
@@ -311,7 +311,7 @@ static void begin_matrix(doing *d)
     fault                      wrong = d->way->wrong;
     int                        size = p->type_c == HONE_F32 ? 4 : 8;
     void                      *abc[3];
-    int64_t                    at_b = hone_matmul_batch_offset(p, p->b_batch, d->matrix);
+    int64_t                    at_b = hone_matmul_b_batch_offset(p, d->matrix);
     int64_t                    at_a = wrong == FAULT_BATCH_A ? 0 : hone_matmul_batch_offset(p, p->a_batch, d->matrix);
     int64_t                    at_c = hone_matmul_batch_offset(p, p->c_batch, d->matrix);
     if (wrong == FAULT_BROADCAST && d->matrix) at_b += 1;
@@ -413,7 +413,7 @@ static void subject_release(void *ready)
 const hone_kernel subject_kernel = {
     .name = "subject",
     .op = "matmul",
-    .op_version = 1,
+    .op_version = 2,
     .problem_size = sizeof(hone_matmul_problem),
     .backend = "cpu",
     .version = 1,

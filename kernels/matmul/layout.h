@@ -1,0 +1,70 @@
+/* Named layouts of b: what a tag means, for all who read it. Modules include this too, so all of it is inline.
+ *
+ *     nW       hone's own, n32 say: panels of W columns over the whole of k, the last one filled up with zeros.
+ *              Element (k, j) of b stands at ((j / W) * K + k) * W + j % W; so k may be cut anywhere.
+ *
+ *              b  K ┌──W──┬──W──┬─┐       memory  │ K lines of W │ K lines of W │ K lines of W │
+ *                   └─────┴─────┴─┘
+ *
+ *     who:...  a kernel's own, "onednn:BA16a64b" say: nobody else looks inside. What it takes is told beside the tag.
+ *
+ * The matrices of a batch stand one after the other. */
+#ifndef HONE_KERNELS_MATMUL_LAYOUT_H
+#define HONE_KERNELS_MATMUL_LAYOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "kernels/op.h"
+
+enum { HONE_MATMUL_WIDTH_MAX = 1024 };
+
+/* W of hone's own "nW"; 0: the tag is none of those. */
+static inline int64_t hone_matmul_layout_width(const char *tag)
+{
+    int64_t width = 0;
+    if (tag[0] != 'n' || tag[1] < '1' || tag[1] > '9') return 0;
+    for (int i = 1; tag[i]; i++) {
+        if (i > 4 || tag[i] < '0' || tag[i] > '9') return 0;
+        width = 10 * width + tag[i] - '0';
+    }
+    return width <= HONE_MATMUL_WIDTH_MAX ? width : 0;
+}
+
+/* A kernel's own: printable, no blanks and no '=', a ':' with something on both sides. */
+static inline bool hone_matmul_layout_foreign(const char *tag)
+{
+    const char *colon = strchr(tag, ':');
+    if (!colon || colon == tag || !colon[1]) return false;
+    for (const char *at = tag; *at; at++)
+        if (*at <= ' ' || *at > '~' || *at == '=') return false;
+    return true;
+}
+
+/* Is it a tag, ended by a zero, with nothing but zeros behind? */
+static inline bool hone_matmul_layout_legal(const char tag[HONE_LAYOUT_NAME_MAX])
+{
+    size_t length = strnlen(tag, HONE_LAYOUT_NAME_MAX);
+    if (length == HONE_LAYOUT_NAME_MAX) return false;
+    for (size_t i = length; i < HONE_LAYOUT_NAME_MAX; i++)
+        if (tag[i]) return false;
+    return hone_matmul_layout_width(tag) || hone_matmul_layout_foreign(tag);
+}
+
+/* Bytes of one k x n matrix in panels of `width` columns. False: they overflow. */
+static inline bool hone_matmul_layout_bytes(int64_t width, int64_t element_bytes, int64_t k, int64_t n, int64_t *out)
+{
+    int64_t columns, elements;
+    return hone_extent_mul(hone_divide_up(n, width), width, &columns) && hone_extent_mul(columns, k, &elements) &&
+           hone_extent_mul(elements, element_bytes, out);
+}
+
+/* Where column `column` begins; from there its rows stand `width` apart. */
+static inline int64_t hone_matmul_layout_column(int64_t width, int64_t k, int64_t column)
+{
+    return column / width * k * width + column % width;
+}
+
+#endif

@@ -1,0 +1,144 @@
+/* cpu.panels: packing into hone's own layouts and back, on this CPU. A panel is a unit of work, claimed by threads; it
+ * is copied by the packing of the tiles' kit where the plain side is contiguous one way, else element by element. */
+#include "backends/cpu/cpu.h"
+#include "base/alloc.h"
+#include "base/status.h"
+#include "kernels/kernel.h"
+#include "kernels/matmul/frame.h"
+#include "kernels/matmul_pack/problem.h"
+
+typedef struct panels_plan {
+    hone_matmul_pack_problem p;
+    const hone_matmul_kit   *kit;
+    int64_t                  width, panels;
+    int                      threads, bytes;
+} panels_plan;
+
+typedef struct panels_work {
+    const panels_plan *plan;
+    char              *plain, *packed;
+    int64_t            units;
+    int                chunks;
+} panels_work;
+
+static const char *panels_refuses(const hone_request *request)
+{
+    const hone_matmul_pack_problem *p = request->problem;
+    if (!hone_matmul_layout_width(p->layout)) return "the layout is a kernel's own";
+    if (!hone_matmul_tile_for(request->device, p->type)) return "no tile for this type";
+    return NULL;
+}
+
+static int panels_suggest(const hone_request *request, hone_config *configs, int cap)
+{
+    (void)request;
+    if (cap < 1) return 0;
+    hone_config_standard(NULL, configs);
+    return 1;
+}
+
+static double panels_estimate(const hone_request *request, const hone_config *config)
+{
+    const hone_matmul_pack_problem *p = request->problem;
+    const double                    bytes = (double)p->count * (double)p->bytes;
+    (void)config;
+    return 1e-7 + 2 * hone_matmul_read_seconds(request->device, 2 * bytes, 2 * bytes);
+}
+
+static hone_status panels_prepare(const hone_request *request, const hone_config *config, const hone_details *details,
+                                  void **ready, hone_needs *needs)
+{
+    (void)config, (void)details;
+    panels_plan *plan = hone_alloc(1, sizeof *plan);
+    if (!plan) return HONE_ERROR_MEMORY;
+    plan->p = *(const hone_matmul_pack_problem *)request->problem;
+    plan->kit = hone_matmul_tile_for(request->device, plan->p.type)->kit;
+    plan->width = hone_matmul_layout_width(plan->p.layout);
+    plan->panels = hone_divide_up(plan->p.n, plan->width);
+    plan->bytes = hone_dtype_bits((hone_dtype)plan->p.type) / 8;
+    plan->threads = request->threads;
+    *needs = (hone_needs){0};
+    *ready = plan;
+    return HONE_OK;
+}
+
+static void panel_pack(const panels_plan *plan, const char *plain, char *packed, int64_t columns)
+{
+    const hone_matmul_pack_problem *p = &plan->p;
+    plan->kit->pack(&(hone_matmul_pack_job){p->k, columns, plan->width, plain, p->row, p->column, packed, plan->width});
+}
+
+/* Lines of the plain side, whichever way they are contiguous. */
+static void panel_unpack(const panels_plan *plan, char *plain, const char *packed, int64_t columns)
+{
+    const hone_matmul_pack_problem *p = &plan->p;
+    if (p->column == 1) {
+        plan->kit->pack(&(hone_matmul_pack_job){p->k, columns, columns, packed, plan->width, 1, plain, p->row});
+    } else if (p->row == 1) {
+        plan->kit->pack(&(hone_matmul_pack_job){columns, p->k, p->k, packed, 1, plan->width, plain, p->column});
+    } else {
+        for (int64_t k = 0; k < p->k; k++)
+            for (int64_t j = 0; j < columns; j++)
+                memcpy(plain + (k * p->row + j * p->column) * plan->bytes, packed + (k * plan->width + j) * plan->bytes,
+                       (size_t)plan->bytes);
+    }
+}
+
+static void worker(void *argument, int chunk)
+{
+    const panels_work              *work = argument;
+    const panels_plan              *plan = work->plan;
+    const hone_matmul_pack_problem *p = &plan->p;
+    const int64_t begin = work->units * chunk / work->chunks, end = work->units * (chunk + 1) / work->chunks;
+    for (int64_t unit = begin; unit < end; unit++) {
+        const int64_t matrix = unit / plan->panels, panel = unit % plan->panels, column = panel * plan->width;
+        const int64_t columns = hone_min(plan->width, p->n - column);
+        char         *plain = work->plain + (matrix * p->matrix + column * p->column) * plan->bytes;
+        char         *packed = work->packed + matrix * p->bytes + panel * p->k * plan->width * plan->bytes;
+        if (p->unpack)
+            panel_unpack(plan, plain, packed, columns);
+        else
+            panel_pack(plan, plain, packed, columns);
+    }
+}
+
+static hone_status panels_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments,
+                                 hone_span scratch)
+{
+    enum { WORTH = 1 << 16 };          /* bytes of a chunk that are worth another thread */
+    const double bytes_a_second = 10e9; /* presumed, of copying */
+    const panels_plan              *plan = ready;
+    const hone_matmul_pack_problem *p = &plan->p;
+    panels_work work = {plan, hone_span_host(&arguments->at[p->unpack ? HONE_PACK_TO : HONE_PACK_FROM]),
+                        hone_span_host(&arguments->at[p->unpack ? HONE_PACK_FROM : HONE_PACK_TO]),
+                        p->count * plan->panels, 1};
+    (void)scratch;
+    if (!work.units || !p->k) return HONE_OK;
+    const int threads = (int)hone_min(plan->threads, stream->team.count);
+    if (threads > 1)
+        work.chunks = (int)hone_max(1, hone_min(hone_min(work.units, 4 * threads), p->count * p->bytes / WORTH));
+    hone_cpu_each(&stream->team, work.chunks, (double)(p->count * p->bytes) / bytes_a_second, worker, &work);
+    return HONE_OK;
+}
+
+static void panels_release(void *ready)
+{
+    hone_free(ready);
+}
+
+extern const hone_kernel hone_matmul_pack_panels;
+const hone_kernel        hone_matmul_pack_panels = {
+    .name = "cpu.panels",
+    .op = "matmul_pack",
+    .op_version = 1,
+    .problem_size = sizeof(hone_matmul_pack_problem),
+    .backend = "cpu",
+    .version = 1,
+    .properties = HONE_BITWISE_ALL,
+    .refuses = panels_refuses,
+    .suggest = panels_suggest,
+    .estimate = panels_estimate,
+    .prepare = panels_prepare,
+    .launch = panels_launch,
+    .release = panels_release,
+};
