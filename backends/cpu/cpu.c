@@ -128,7 +128,7 @@ void hone_cpu_describe(const hone_cpu_layout *layout, hone_isa isa_limit, hone_b
     tidy(out->label, sizeof out->label, *words ? words : layout->model);
     if (!*out->label) snprintf(out->label, sizeof out->label, "CPU");
 
-    out->threads = layout->threads;
+    out->threads = layout->at_once;
     out->memory_bytes = layout->memory_bytes;
     out->cpu.isa = isa;
     out->cpu.extensions = hone_cpu_extensions_at(isa, extensions);
@@ -153,6 +153,7 @@ void hone_cpu_describe(const hone_cpu_layout *layout, hone_isa isa_limit, hone_b
     for (int kind = 1; kind < HONE_CPU_KINDS_MAX && layout->kinds[kind]; kind++)
         hone_text_add(&text, "+%d", layout->kinds[kind]);
     hone_text_add(&text, " threads=%d", layout->threads);
+    if (layout->at_once < layout->cores) hone_text_add(&text, " at_once=%d", layout->at_once);
     for (int level = 0; level < HONE_LEVEL_MEMORY; level++)
         if (layout->cache_bytes[level])
             hone_text_add(&text, " l%d=%zuk/%d", level + 1, layout->cache_bytes[level] >> 10,

@@ -1,8 +1,8 @@
 /* Reads the machine from the kernel's files: sets of CPUs, caches of one core, memory, limits of control groups.
  *
  * hwloc knows all this and more, but it opens its plugins (OpenCL, X11, libxml2) when it is first used, into the host
- * program, and takes longer than making a context may. So the files are asked first, and hwloc where they are silent;
- * a test holds one against the other.
+ * program, and takes longer than making a context may. So the files are asked first, and hwloc (topology_hwloc.c) where
+ * they are silent; tests hold one against the other.
  *
  * No size of memory is taken from one source: a NUMA node may tell less than there is (hot-added memory), the whole
  * machine more than a container may use. */
@@ -29,17 +29,16 @@ static void mask_add(hone_cpu_mask *mask, int cpu)
     mask->word[cpu / 64] |= (uint64_t)1 << (cpu % 64);
 }
 
-static int mask_count(const hone_cpu_mask *mask)
+int hone_cpu_mask_count(const hone_cpu_mask *mask)
 {
     int count = 0;
     for (int i = 0; i < HONE_CPU_MASK_WORDS; i++) count += __builtin_popcountll(mask->word[i]);
     return count;
 }
 
-/* The first CPU of the mask from `cpu` on; -1: none. */
-static int mask_next(const hone_cpu_mask *mask, int cpu)
+int hone_cpu_mask_next(const hone_cpu_mask *mask, int cpu)
 {
-    for (; cpu < CPUS; cpu++) {
+    for (; cpu >= 0 && cpu < CPUS; cpu++) {
         uint64_t rest = mask->word[cpu / 64] >> (cpu % 64);
         if (rest) return cpu + __builtin_ctzll(rest);
         cpu |= 63;
@@ -135,12 +134,13 @@ static void read_cores(const char *sys, const hone_cpu_mask *usable, hone_cpu_ma
     hone_cpu_mask siblings;
     *cores = *usable;
     if (read_text(text, sizeof text, "%s/devices/system/cpu/smt/active", sys) && text[0] == '0') return;
-    for (int cpu = mask_next(usable, 0); cpu >= 0; cpu = mask_next(usable, cpu + 1)) {
+    for (int cpu = hone_cpu_mask_next(usable, 0); cpu >= 0; cpu = hone_cpu_mask_next(usable, cpu + 1)) {
         if (!hone_cpu_mask_has(cores, cpu)) continue;
         if (!read_text(text, sizeof text, "%s/devices/system/cpu/cpu%d/topology/thread_siblings_list", sys, cpu))
             continue;
         if (!hone_cpu_mask_parse(text, &siblings)) continue;
-        for (int other = mask_next(&siblings, cpu + 1); other >= 0; other = mask_next(&siblings, other + 1))
+        for (int other = hone_cpu_mask_next(&siblings, cpu + 1); other >= 0;
+             other = hone_cpu_mask_next(&siblings, other + 1))
             cores->word[other / 64] &= ~((uint64_t)1 << (other % 64));
     }
 }
@@ -153,22 +153,22 @@ static int read_kinds(const char *sys, const hone_cpu_mask *cores, int kinds[HON
     char          text[4096];
     hone_cpu_mask small;
     long          capacity[HONE_CPU_KINDS_MAX];
-    int           strongest = mask_next(cores, 0), count = 0;
+    int           strongest = hone_cpu_mask_next(cores, 0), count = 0;
 
     if (read_text(text, sizeof text, "%s/devices/cpu_atom/cpus", sys) && hone_cpu_mask_parse(text, &small)) {
         mask_and(&small, cores);
-        int weak = mask_count(&small), strong = mask_count(cores) - weak;
+        int weak = hone_cpu_mask_count(&small), strong = hone_cpu_mask_count(cores) - weak;
         for (int cpu = strongest; cpu >= 0 && strong && hone_cpu_mask_has(&small, cpu); cpu = strongest)
-            strongest = mask_next(cores, cpu + 1);
+            strongest = hone_cpu_mask_next(cores, cpu + 1);
         kinds[0] = strong ? strong : weak;
         kinds[1] = strong ? weak : 0;
         return strongest;
     }
     if (!read_text(text, sizeof text, "%s/devices/system/cpu/cpu%d/cpu_capacity", sys, strongest)) {
-        kinds[0] = mask_count(cores);
+        kinds[0] = hone_cpu_mask_count(cores);
         return strongest;
     }
-    for (int cpu = strongest; cpu >= 0; cpu = mask_next(cores, cpu + 1)) {
+    for (int cpu = strongest; cpu >= 0; cpu = hone_cpu_mask_next(cores, cpu + 1)) {
         long its = 0;
         int  at = 0;
         if (read_text(text, sizeof text, "%s/devices/system/cpu/cpu%d/cpu_capacity", sys, cpu)) its = atol(text);
@@ -197,6 +197,23 @@ static bool cache_text(char *out, size_t capacity, const char *sys, int cpu, int
     return read_text(out, capacity, "%s/devices/system/cpu/cpu%d/cache/index%d/%s", sys, cpu, index, field);
 }
 
+/* How many sets of CPUs the cores fall into, each told by a file of any of its CPUs; CPUs without one are in none. */
+static int count_sets(const char *sys, const hone_cpu_mask *cores, const char *file, const char *older)
+{
+    char          text[4096];
+    hone_cpu_mask left = *cores, set;
+    int           count = 0;
+    for (int cpu = hone_cpu_mask_next(&left, 0); cpu >= 0; cpu = hone_cpu_mask_next(&left, cpu + 1)) {
+        if (!read_text(text, sizeof text, "%s/devices/system/cpu/cpu%d/%s", sys, cpu, file) &&
+            !(older && read_text(text, sizeof text, "%s/devices/system/cpu/cpu%d/%s", sys, cpu, older)))
+            continue;
+        if (!hone_cpu_mask_parse(text, &set) || !hone_cpu_mask_has(&set, cpu)) continue;
+        for (int i = 0; i < HONE_CPU_MASK_WORDS; i++) left.word[i] &= ~set.word[i];
+        count++;
+    }
+    return count;
+}
+
 static void read_caches(const char *sys, int cpu, const hone_cpu_mask *cores, hone_cpu_layout *out)
 {
     char          text[4096];
@@ -211,7 +228,12 @@ static void read_caches(const char *sys, int cpu, const hone_cpu_mask *cores, ho
             out->line_bytes = (size_t)size_in(text);
         if (cache_text(text, sizeof text, sys, cpu, index, "shared_cpu_list") && hone_cpu_mask_parse(text, &sharing)) {
             mask_and(&sharing, cores);
-            out->cache_cores[level] = mask_count(&sharing);
+            out->cache_cores[level] = hone_cpu_mask_count(&sharing);
+        }
+        if (level == HONE_LEVEL_L3) {
+            char file[64];
+            snprintf(file, sizeof file, "cache/index%d/shared_cpu_list", index);
+            out->l3s = count_sets(sys, cores, file, NULL);
         }
     }
 }
@@ -225,16 +247,30 @@ static uint64_t mem_total(const char *text)
     return at ? size_in(at + strlen("MemTotal:") + strspn(at + strlen("MemTotal:"), " \t")) * 1024 : 0;
 }
 
-static uint64_t read_memory(const char *sys, const char *proc)
+/* Nodes, and the memory of each and of all. Numbers may have holes where the kernel lists them, else none. */
+static void read_nodes(const char *sys, const char *proc, const hone_cpu_mask *cores, hone_cpu_layout *out)
 {
-    char     text[4096];
-    uint64_t nodes = 0, machine = 0;
-    if (read_text(text, sizeof text, "%s/meminfo", proc)) machine = mem_total(text);
-    for (int node = 0; node < 1024; node++) { /* numbers may have holes, but not from the start */
-        if (!read_text(text, sizeof text, "%s/devices/system/node/node%d/meminfo", sys, node)) break;
-        nodes += mem_total(text);
+    char          text[4096];
+    hone_cpu_mask nodes, near;
+    uint64_t      all = 0, machine = 0;
+    bool          listed = read_text(text, sizeof text, "%s/devices/system/node/online", sys) &&
+                  hone_cpu_mask_parse(text, &nodes);
+    for (int node = listed ? hone_cpu_mask_next(&nodes, 0) : 0; node >= 0 && node < 1024;
+         node = listed ? hone_cpu_mask_next(&nodes, node + 1) : node + 1) {
+        bool     told = read_text(text, sizeof text, "%s/devices/system/node/node%d/meminfo", sys, node);
+        uint64_t bytes = told ? mem_total(text) : 0;
+        if (!told && !listed) break;
+        all += bytes;
+        if (!read_text(text, sizeof text, "%s/devices/system/node/node%d/cpulist", sys, node)) continue;
+        if (!hone_cpu_mask_parse(text, &near)) continue;
+        mask_and(&near, cores);
+        if (!hone_cpu_mask_count(&near)) continue;
+        if (out->nodes < HONE_CPU_NODES_MAX) out->node_bytes[out->nodes] = bytes;
+        out->nodes++;
     }
-    return nodes > machine ? nodes : machine;
+    if (read_text(text, sizeof text, "%s/meminfo", proc)) machine = mem_total(text);
+    out->memory_bytes = all > machine ? all : machine;
+    if (!out->nodes) out->nodes = 1;
 }
 
 /* Where this process stands in a tree of control groups: the path behind "0::" or behind the controller's name. */
@@ -281,8 +317,8 @@ static void limit_memory(const char *group, hone_cpu_layout *out)
     if (limit && (!out->memory_bytes || limit < out->memory_bytes)) out->memory_bytes = limit;
 }
 
-/* A share of CPU time of two CPUs' worth lets two threads run, on however many CPUs. */
-static void limit_threads(const char *group, hone_cpu_layout *out)
+/* A share of CPU time of one and a half CPUs' worth lets two threads run, on however many CPUs. */
+static void limit_time(const char *group, hone_cpu_layout *out)
 {
     char  text[64], period_text[64], *end = text;
     long  quota = 0, period = 0;
@@ -295,26 +331,71 @@ static void limit_threads(const char *group, hone_cpu_layout *out)
         period = strtol(period_text, NULL, 10);
     }
     if (quota <= 0 || period <= 0) return;
-    long count = quota / period + (quota % period != 0);
-    if (count < out->threads) out->threads = (int)count;
+    double cpus = (double)quota / (double)period;
+    long   count = quota / period + (quota % period != 0);
+    if (out->quota == 0 || cpus < out->quota) out->quota = cpus;
+    if (count < out->at_once) out->at_once = (int)count;
 }
 
-static void read_limits(const char *sys, const char *proc, hone_cpu_layout *out)
+/* Calls each of the looks for the groups that hold this process: those of the second version of control groups, where
+ * the name of the controller is empty, and those of the first. */
+struct limit {
+    const char *controller, *folder;
+    void (*look)(const char *group, hone_cpu_layout *);
+};
+
+static void each_limit(const char *sys, const char *proc, const struct limit *limits, size_t count,
+                       hone_cpu_layout *out)
 {
     char groups[4096], tree[PATH_SIZE], path[PATH_SIZE];
     if (!read_text(groups, sizeof groups, "%s/self/cgroup", proc)) return;
-    static const struct {
-        const char *controller, *folder;
-        void (*look)(const char *, hone_cpu_layout *);
-    } limits[] = {
-        {"", "", limit_memory},
-        {"memory", "/memory", limit_memory},
-        {"", "", limit_threads},
-        {"cpu", "/cpu", limit_threads},
-    };
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+    for (size_t i = 0; i < count; i++) {
         snprintf(tree, sizeof tree, "%s/fs/cgroup%s", sys, limits[i].folder);
         if (group_path(groups, limits[i].controller, path, sizeof path)) each_group(tree, path, limits[i].look, out);
+    }
+}
+
+void hone_cpu_layout_limit(const char *sys, const char *proc, hone_cpu_layout *layout)
+{
+    static const struct limit limits[] = {
+        {"", "", limit_memory},
+        {"memory", "/memory", limit_memory},
+        {"", "", limit_time},
+        {"cpu", "/cpu", limit_time},
+    };
+    layout->quota = 0;
+    layout->at_once = layout->cores;
+    each_limit(sys, proc, limits, sizeof limits / sizeof *limits, layout);
+}
+
+/* The CPUs of a group, if it tells them. The kernel keeps a process's affinity within them, but not every sandbox that
+ * calls itself Linux does. */
+static bool group_cpus(const char *tree, char *path, hone_cpu_mask *out)
+{
+    char text[4096];
+    for (;;) {
+        if ((read_text(text, sizeof text, "%s%s/cpuset.cpus.effective", tree, path) ||
+             read_text(text, sizeof text, "%s%s/cpuset.effective_cpus", tree, path) ||
+             read_text(text, sizeof text, "%s%s/cpuset.cpus", tree, path)) &&
+            hone_cpu_mask_parse(text, out) && hone_cpu_mask_count(out))
+            return true;
+        char *slash = strrchr(path, '/');
+        if (!slash) return false;
+        *slash = 0;
+    }
+}
+
+void hone_cpu_mask_limit(const char *sys, const char *proc, hone_cpu_mask *mask)
+{
+    static const char *const controllers[][2] = {{"", ""}, {"cpuset", "/cpuset"}};
+    char                     groups[4096], tree[PATH_SIZE], path[PATH_SIZE];
+    hone_cpu_mask            allowed;
+    if (!read_text(groups, sizeof groups, "%s/self/cgroup", proc)) return;
+    for (size_t i = 0; i < sizeof controllers / sizeof *controllers; i++) {
+        snprintf(tree, sizeof tree, "%s/fs/cgroup%s", sys, controllers[i][1]);
+        if (!group_path(groups, controllers[i][0], path, sizeof path) || !group_cpus(tree, path, &allowed)) continue;
+        mask_and(&allowed, mask);
+        if (hone_cpu_mask_count(&allowed)) *mask = allowed;
     }
 }
 
@@ -333,119 +414,28 @@ static void read_model(const char *proc, hone_cpu_layout *out)
 bool hone_cpu_layout_read(const char *sys, const char *proc, const hone_cpu_mask *usable, hone_cpu_layout *out)
 {
     char          text[4096];
-    hone_cpu_mask here = *usable, online, cores;
+    hone_cpu_mask here = *usable, online;
     memset(out, 0, sizeof *out);
     if (!read_text(text, sizeof text, "%s/devices/system/cpu/online", sys) || !hone_cpu_mask_parse(text, &online))
         return false;
-    if (mask_count(&here))
+    if (hone_cpu_mask_count(&here))
         mask_and(&here, &online); /* the system may list CPUs that are not there */
     else
         here = online;
-    out->threads = mask_count(&here);
-    if (!out->threads) return false;
+    if (!hone_cpu_mask_count(&here)) return false;
+    hone_cpu_mask_limit(sys, proc, &here);
+    out->threads = hone_cpu_mask_count(&here);
 
-    read_cores(sys, &here, &cores);
-    out->cores = mask_count(&cores);
-    int strongest = read_kinds(sys, &cores, out->kinds);
-    read_caches(sys, strongest, &cores, out);
+    read_cores(sys, &here, &out->first);
+    out->cores = hone_cpu_mask_count(&out->first);
+    int strongest = read_kinds(sys, &out->first, out->kinds);
+    read_caches(sys, strongest, &out->first, out);
     read_model(proc, out);
-    out->memory_bytes = read_memory(sys, proc);
-    read_limits(sys, proc, out);
-    if (out->cores > out->threads) out->cores = out->threads;
+    out->packages = count_sets(sys, &out->first, "topology/package_cpus_list", "topology/core_siblings_list");
+    if (!out->packages) out->packages = 1;
+    read_nodes(sys, proc, &out->first, out);
+    hone_cpu_layout_limit(sys, proc, out);
     return true;
-}
-
-/* --- the machine by hwloc ------------------------------------------------------------------------------------- */
-
-static int cores_within(hwloc_topology_t topology, hwloc_const_cpuset_t set)
-{
-    int cores = hwloc_get_nbobjs_inside_cpuset_by_type(topology, set, HWLOC_OBJ_CORE);
-    if (cores > 0) return cores;
-    /* A set that holds one thread of two has no whole core inside: count those it touches. */
-    cores = 0;
-    for (hwloc_obj_t core = NULL; (core = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_CORE, core));)
-        cores += hwloc_bitmap_intersects(core->cpuset, set) != 0;
-    return cores ? cores : hwloc_bitmap_weight(set);
-}
-
-/* The text of a kind of CPUs, "CoreType" or "LinuxCapacity"; NULL when it has none. */
-static const char *kind_info(hwloc_topology_t topology, int kind, hwloc_bitmap_t set, const char *name)
-{
-    int                  efficiency;
-    unsigned             count = 0;
-    struct hwloc_info_s *infos = NULL;
-    if (hwloc_cpukinds_get_info(topology, (unsigned)kind, set, &efficiency, &count, &infos, 0) < 0) return NULL;
-    for (unsigned i = 0; i < count; i++)
-        if (strcmp(infos[i].name, name) == 0) return infos[i].value;
-    return NULL;
-}
-
-bool hone_cpu_layout_of(hwloc_topology_t topology, hwloc_const_cpuset_t usable, hone_cpu_layout *out)
-{
-    memset(out, 0, sizeof *out);
-    hwloc_bitmap_t here = hwloc_bitmap_dup(usable ? usable : hwloc_topology_get_topology_cpuset(topology));
-    hwloc_bitmap_t kind = hwloc_bitmap_alloc();
-    bool           told = false;
-    if (!here || !kind) goto done;
-    hwloc_bitmap_and(here, here, hwloc_topology_get_topology_cpuset(topology));
-    out->threads = hwloc_bitmap_weight(here);
-    out->cores = out->threads > 0 ? cores_within(topology, here) : 0;
-    if (out->cores <= 0) goto done;
-
-    /* kinds come weakest first; only those that the kernel itself names count */
-    int kinds = hwloc_cpukinds_get_nr(topology, 0), strongest = hwloc_bitmap_first(here), count = 0;
-    for (int i = kinds - 1; i >= 0 && kinds > 1; i--) {
-        const char *type = kind_info(topology, i, kind, "CoreType");
-        if (!type && !kind_info(topology, i, kind, "LinuxCapacity")) continue;
-        hwloc_bitmap_and(kind, kind, here);
-        if (hwloc_bitmap_iszero(kind)) continue;
-        if (count == 0) strongest = hwloc_bitmap_first(kind);
-        out->kinds[count] += cores_within(topology, kind);
-        if (count < HONE_CPU_KINDS_MAX - 1) count++;
-    }
-    if (count == 0) out->kinds[0] = out->cores;
-
-    hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(topology, (unsigned)strongest);
-    for (hwloc_obj_t at = pu; at; at = at->parent) {
-        if (!hwloc_obj_type_is_dcache(at->type) || at->attr->cache.depth > HONE_LEVEL_MEMORY) continue;
-        int level = (int)at->attr->cache.depth - 1;
-        out->cache_bytes[level] = (size_t)at->attr->cache.size;
-        if (!out->line_bytes) out->line_bytes = at->attr->cache.linesize;
-        hwloc_bitmap_and(kind, at->cpuset, here);
-        out->cache_cores[level] = cores_within(topology, kind);
-    }
-    const char *model = hwloc_obj_get_info_by_name(hwloc_get_root_obj(topology), "CPUModel");
-    for (hwloc_obj_t at = pu; at && !model; at = at->parent) model = hwloc_obj_get_info_by_name(at, "CPUModel");
-    if (model) snprintf(out->model, sizeof out->model, "%s", model);
-    out->memory_bytes = hwloc_get_root_obj(topology)->total_memory;
-    told = true;
-done:
-    hwloc_bitmap_free(kind);
-    hwloc_bitmap_free(here);
-    return told;
-}
-
-bool hone_cpu_layout_by_hwloc(hone_cpu_layout *out)
-{
-    hwloc_topology_t topology;
-    bool             told = false;
-    memset(out, 0, sizeof *out);
-    if (hwloc_topology_init(&topology) < 0) return false;
-    hwloc_topology_set_all_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_NONE); /* no devices, no groups */
-    hwloc_topology_set_cache_types_filter(topology, HWLOC_TYPE_FILTER_KEEP_ALL);
-    hwloc_topology_set_type_filter(topology, HWLOC_OBJ_PACKAGE, HWLOC_TYPE_FILTER_KEEP_ALL);
-    hwloc_topology_set_type_filter(topology, HWLOC_OBJ_CORE, HWLOC_TYPE_FILTER_KEEP_ALL);
-    if (hwloc_topology_load(topology) == 0) {
-        hone_cpu_mask  mask;
-        hwloc_bitmap_t usable = hwloc_bitmap_alloc();
-        hone_cpu_usable(&mask);
-        for (int cpu = mask_next(&mask, 0); usable && cpu >= 0; cpu = mask_next(&mask, cpu + 1))
-            hwloc_bitmap_set(usable, (unsigned)cpu);
-        told = hone_cpu_layout_of(topology, usable && !hwloc_bitmap_iszero(usable) ? usable : NULL, out);
-        hwloc_bitmap_free(usable);
-    }
-    hwloc_topology_destroy(topology);
-    return told;
 }
 
 /* --- the best that is known ----------------------------------------------------------------------------------- */
@@ -458,9 +448,19 @@ void hone_cpu_layout_here(hone_cpu_layout *out)
     if (!read && !hone_cpu_layout_by_hwloc(out)) {
         memset(out, 0, sizeof *out);
         long online = sysconf(_SC_NPROCESSORS_ONLN);
-        int  count = mask_count(&usable) ? mask_count(&usable) : online > 0 ? (int)hone_min(online, CPUS) : 1;
+        int  told = hone_cpu_mask_count(&usable), count = told ? told : online > 0 ? (int)hone_min(online, CPUS) : 1;
         out->threads = out->cores = out->kinds[0] = count;
+        out->packages = out->nodes = 1;
+        out->first = usable;
     }
+    long     pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    uint64_t told = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+    if (!read) {
+        if (told > out->memory_bytes) out->memory_bytes = told;
+        hone_cpu_layout_limit("/sys", "/proc", out);
+    }
+    if (!out->memory_bytes) out->memory_bytes = told;
+    if (out->nodes == 1 && !out->node_bytes[0]) out->node_bytes[0] = out->memory_bytes;
     /* An emulator or a hypervisor may hide its caches. What every CPU of these years has at least: */
     if (!out->cache_bytes[HONE_LEVEL_L1]) out->cache_bytes[HONE_LEVEL_L1] = 32 << 10;
     if (!out->cache_bytes[HONE_LEVEL_L2]) out->cache_bytes[HONE_LEVEL_L2] = 256 << 10;
@@ -468,8 +468,4 @@ void hone_cpu_layout_here(hone_cpu_layout *out)
     for (int level = HONE_LEVEL_L1; level <= HONE_LEVEL_L3; level++)
         if (out->cache_bytes[level] && !out->cache_cores[level])
             out->cache_cores[level] = level == HONE_LEVEL_L3 ? out->cores : 1;
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    uint64_t told = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
-    if (!out->memory_bytes || (!read && told > out->memory_bytes))
-        out->memory_bytes = told; /* a limit was read with the rest */
 }

@@ -214,8 +214,13 @@ static void a_device_tells_of_itself(void **state)
 
 static void the_fingerprint_tells_machines_apart(void **state)
 {
-    hone_cpu_layout layout = {.cores = 8, .threads = 16, .kinds = {6, 2}, .cache_bytes = {32768, 1 << 20, 32 << 20},
-                              .cache_cores = {1, 1, 8}, .model = "\t Some   CPU\n(TM)  "};
+    hone_cpu_layout layout = {.cores = 8,
+                              .threads = 16,
+                              .at_once = 8,
+                              .kinds = {6, 2},
+                              .cache_bytes = {32768, 1 << 20, 32 << 20},
+                              .cache_cores = {1, 1, 8},
+                              .model = "\t Some   CPU\n(TM)  "};
     hone_be_device  one, two;
     (void)state;
     hone_cpu_describe(&layout, HONE_ISA_AVX512, &one);
@@ -225,8 +230,9 @@ static void the_fingerprint_tells_machines_apart(void **state)
     assert_string_not_equal(one.fingerprint, two.fingerprint);
 
     /* the longest there can be still ends within its place */
-    layout = (hone_cpu_layout){.cores = 1 << 20, .threads = 1 << 20, .kinds = {1 << 20, 1 << 20, 1 << 20, 1 << 20},
-                               .cache_bytes = {1 << 30, 1 << 30, 1 << 30}, .cache_cores = {1 << 20, 1 << 20, 1 << 20}};
+    enum { MOST = HONE_CPU_MASK_WORDS * 64 };
+    layout = (hone_cpu_layout){.cores = MOST, .threads = MOST, .at_once = MOST - 1, .kinds = {MOST, MOST, MOST, MOST},
+                               .cache_bytes = {1 << 30, 1 << 30, 1 << 30}, .cache_cores = {MOST, MOST, MOST}};
     hone_cpu_describe(&layout, HONE_ISA_AVX512, &two);
     assert_true(strlen(two.fingerprint) < sizeof two.fingerprint - 1);
 }

@@ -216,17 +216,45 @@ static void a_share_of_time_limits_the_threads(void **state)
     put_server();
     put(proc, "self/cgroup", "0::/a\n");
     put(sys, "fs/cgroup/a/cpu.max", "max 100000\n");
-    assert_int_equal(machine("0-15").threads, 16);
-    put(sys, "fs/cgroup/a/cpu.max", "250000 100000\n");
-    assert_int_equal(machine("0-15").threads, 3);
-    assert_int_equal(machine("0-15").cores, 3);
-    assert_int_equal(machine("0").threads, 1);
+    assert_int_equal(machine("0-15").at_once, 8); /* a thread a core */
+    assert_true(machine("0-15").quota == 0);
+    put(sys, "fs/cgroup/a/cpu.max", "150000 100000\n");
+    assert_int_equal(machine("0-15").at_once, 2);
+    assert_int_equal(machine("0-15").cores, 8); /* the cores stay what they are */
+    assert_true(machine("0-15").quota == 1.5);
+    assert_int_equal(machine("0").at_once, 1);
+    put(sys, "fs/cgroup/cpu.max", "100000 100000\n"); /* the group above gives less */
+    assert_int_equal(machine("0-15").at_once, 1);
+    put(sys, "fs/cgroup/cpu.max", "max 100000\n");
+    put(sys, "fs/cgroup/a/cpu.max", "1000 100000\n");
+    assert_int_equal(machine("0-15").at_once, 1);
     put(proc, "self/cgroup", "2:cpuacct,cpu:/c\n");
     put(sys, "fs/cgroup/cpu/c/cpu.cfs_period_us", "100000\n");
     put(sys, "fs/cgroup/cpu/c/cpu.cfs_quota_us", "-1\n");
-    assert_int_equal(machine("0-15").threads, 16);
+    assert_int_equal(machine("0-15").at_once, 8);
     put(sys, "fs/cgroup/cpu/c/cpu.cfs_quota_us", "400000\n");
-    assert_int_equal(machine("0-15").threads, 4);
+    assert_int_equal(machine("0-15").at_once, 4);
+    assert_int_equal(machine("0-15").threads, 16);
+}
+
+static void a_group_holds_its_cpus(void **state)
+{
+    (void)state;
+    put_server();
+    put(proc, "self/cgroup", "0::/a/b\n");
+    put(sys, "fs/cgroup/cpuset.cpus.effective", "0-15\n");
+    put(sys, "fs/cgroup/a/cpuset.cpus.effective", "2,10\n"); /* b tells nothing of its own */
+    assert_int_equal(machine("0-15").cores, 1);
+    assert_int_equal(machine("0-15").threads, 2);
+    assert_int_equal(machine("0-2").threads, 1);
+    assert_int_equal(machine("3").cores, 1); /* they disagree wholly: what the process was told stands */
+    put(sys, "fs/cgroup/a/b/cpuset.cpus.effective", "4-7\n");
+    assert_int_equal(machine("0-15").cores, 4);
+    put(proc, "self/cgroup", "3:cpuset:/c\n");
+    put(sys, "fs/cgroup/cpuset/c/cpuset.cpus", "1-2\n");
+    assert_int_equal(machine("0-15").cores, 2);
+    put(sys, "fs/cgroup/cpuset/c/cpuset.effective_cpus", "1\n");
+    assert_int_equal(machine("0-15").cores, 1);
 }
 
 /* Files of nonsense: never a crash, and never more than there is. */
@@ -243,6 +271,10 @@ static void nonsense_is_survived(void **state)
                                         "devices/cpu_atom/cpus",
                                         "devices/system/node/node0/meminfo",
                                         "fs/cgroup/cpu.max",
+                                        "fs/cgroup/cpuset.cpus.effective",
+                                        "devices/system/node/online",
+                                        "devices/system/node/node0/cpulist",
+                                        "devices/system/cpu/cpu0/topology/package_cpus_list",
                                         "fs/cgroup/memory.max"};
     (void)state;
     put_server();
@@ -253,6 +285,9 @@ static void nonsense_is_survived(void **state)
             hone_cpu_layout layout = machine("0-3");
             assert_in_range(layout.cores, 1, 4);
             assert_in_range(layout.threads, 1, 4);
+            assert_in_range(layout.at_once, 1, 4);
+            assert_in_range(layout.packages, 1, 4);
+            assert_int_equal(layout.nodes, 1);
         }
     for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
         hone_cpu_mask   mask = cpus("0");
@@ -346,12 +381,15 @@ static void both_see_this_machine_alike(void **state)
     (void)state;
     hone_cpu_usable(&usable);
     if (!hone_cpu_layout_read("/sys", "/proc", &usable, &files) || !hone_cpu_layout_by_hwloc(&hwloc)) skip();
-    if (files.threads != hwloc.threads) skip(); /* a share of CPU time: hwloc does not count it */
     assert_int_equal(files.cores, hwloc.cores);
     assert_memory_equal(files.kinds, hwloc.kinds, sizeof files.kinds);
     assert_memory_equal(files.cache_bytes, hwloc.cache_bytes, sizeof files.cache_bytes);
     for (int level = 0; level < HONE_LEVEL_MEMORY; level++)
         if (files.cache_bytes[level]) assert_int_equal(files.cache_cores[level], hwloc.cache_cores[level]);
+    assert_int_equal(files.packages, hwloc.packages);
+    assert_int_equal(files.nodes, hwloc.nodes);
+    assert_int_equal(files.l3s, hwloc.l3s);
+    assert_memory_equal(&files.first, &hwloc.first, sizeof files.first);
     assert_true(files.memory_bytes > 0);
 }
 
@@ -361,6 +399,8 @@ static void there_is_always_a_layout(void **state)
     (void)state;
     hone_cpu_layout_here(&layout);
     assert_true(layout.cores >= 1 && layout.threads >= layout.cores);
+    assert_true(layout.at_once >= 1 && layout.at_once <= layout.cores);
+    assert_true(layout.packages >= 1 && layout.nodes >= 1);
     assert_true(layout.cache_bytes[HONE_LEVEL_L1] >= 4096 && layout.cache_bytes[HONE_LEVEL_L2] >= 4096);
     assert_true(layout.cache_cores[HONE_LEVEL_L1] >= 1 && layout.cache_cores[HONE_LEVEL_L2] >= 1);
     assert_true(layout.line_bytes >= 16 && layout.memory_bytes > 1 << 20);
@@ -378,7 +418,7 @@ static void a_bound_process_has_one_core(void **state)
         CPU_SET(sched_getcpu(), &set);
         if (sched_setaffinity(0, sizeof set, &set) < 0) _exit(77);
         hone_cpu_layout_here(&layout);
-        _exit(layout.cores == 1 && layout.threads == 1 && layout.kinds[0] == 1 ? 0 : 1);
+        _exit(layout.cores == 1 && layout.threads == 1 && layout.at_once == 1 && layout.kinds[0] == 1 ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 77) skip();
@@ -393,6 +433,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(kinds_of_cores_are_told_apart, make_machine, remove_machine),
         cmocka_unit_test_setup_teardown(memory_is_never_of_one_source, make_machine, remove_machine),
         cmocka_unit_test_setup_teardown(a_share_of_time_limits_the_threads, make_machine, remove_machine),
+        cmocka_unit_test_setup_teardown(a_group_holds_its_cpus, make_machine, remove_machine),
         cmocka_unit_test_setup_teardown(nonsense_is_survived, make_machine, remove_machine),
         cmocka_unit_test(described_machines_are_read),
         cmocka_unit_test(hwloc_tells_kinds),

@@ -1,0 +1,29 @@
+/* Machines written down as Linux tells of them: folders with the files of /sys and /proc that a reader of topologies
+ * asks, made from a few numbers. Our own reader and hwloc can then be sent into the same folder. */
+#ifndef TESTS_BACKENDS_RECORDED_H
+#define TESTS_BACKENDS_RECORDED_H
+
+#include <stdbool.h>
+
+typedef struct recorded_machine {
+    const char *name;
+    int         strong, weak;   /* cores of each kind, numbered in that order; capacity tells them apart on ARM */
+    int         smt;            /* threads of a strong core; a weak one has one */
+    bool        neighbours;     /* threads of a core have numbers side by side, else all first threads come first */
+    bool        older_names;    /* of the files: thread_siblings for core_cpus, core_siblings for package_cpus */
+    bool        capacities;     /* kinds are told as on ARM, else as on Intel's hybrids */
+    int         l2_weak;        /* weak cores that share an L2 */
+    int         l3_cores;       /* cores that share an L3; 0: there is none */
+    int         node_cores, package_cores;
+    const char *l1, *l2, *l3;   /* sizes, "32K"; l1 NULL: nothing is told of caches */
+    const char *l2_weak_size;
+    long        node_kib;       /* memory of a node */
+    const char *offline;        /* CPUs that are present and off; NULL: none */
+    const char *cpu_max;        /* "150000 100000"; NULL: no limit */
+    const char *group_cpus;     /* cpuset.cpus.effective; NULL: not told */
+} recorded_machine;
+
+/* Writes it under `root`: root/sys and root/proc. Ends the test where that fails. */
+void record_machine(const char *root, const recorded_machine *machine);
+
+#endif
