@@ -139,7 +139,8 @@ typedef struct hone_op {
      * parse() fills a zeroed problem and checks it. */
     void (*print)(const void *problem, char *out, size_t capacity);
     hone_status (*parse)(const char *text, void *problem);
-    /* The arguments of this problem: how many; and the names of its scalars, with a value each that means "none". */
+    /* The arguments of this problem: how many; and the names of its scalars, with the value each that most calls give.
+     */
     int (*roles)(const void *problem, hone_role roles[HONE_ROLES_MAX]);
     int (*scalars)(const void *problem, const char *names[HONE_SCALARS_MAX], double neutral[HONE_SCALARS_MAX]);
     hone_cost (*cost)(const void *problem);

@@ -130,6 +130,8 @@ hone_status hone_operands_make(const hone_request *request, uint64_t seed, hone_
     *out = NULL;
     HONE_CHECK(!strcmp(request->device->backend->name, "cpu"), HONE_ERROR_UNSUPPORTED,
                "operands are made in the host's memory, and %s has its own", request->device->name);
+    const char *names[HONE_SCALARS_MAX];
+    double      neutral[HONE_SCALARS_MAX];
     hone_operands *o = hone_alloc(1, sizeof *o);
     if (!o) return HONE_ERROR_MEMORY;
     hone_status status = lay_out(o, request, roles);
@@ -139,6 +141,9 @@ hone_status hone_operands_make(const hone_request *request, uint64_t seed, hone_
         hone_operands_free(o);
         return status;
     }
+    /* Timed with the values that calls have: a library may be quicker where alpha is 1. */
+    int scalars = request->op->scalars(request->problem, names, neutral);
+    for (int i = 0; i < scalars; i++) o->scalars[i] = (hone_scalar){neutral[i], NULL};
     for (int i = 0; i < o->roles; i++) {
         argument *it = &o->arguments[i];
         if (it->copies > 1) memcpy(copy_at(it, i, it->copies), copy_at(it, i, 0), it->bytes);

@@ -111,7 +111,7 @@ static int matmul_scalars(const void *problem, const char *names[HONE_SCALARS_MA
     names[HONE_MATMUL_ALPHA] = "alpha";
     neutral[HONE_MATMUL_ALPHA] = 1;
     names[HONE_MATMUL_BETA] = "beta";
-    neutral[HONE_MATMUL_BETA] = 0;
+    neutral[HONE_MATMUL_BETA] = p->reads_c ? 1 : 0;
     for (int i = 0; i < p->step_count; i++) {
         names[HONE_MATMUL_VALUE0 + i] = values[i];
         neutral[HONE_MATMUL_VALUE0 + i] = p->step[i].kind == HONE_STEP_SCALE ? 1 : 0;
@@ -379,6 +379,9 @@ static hone_status matmul_generate(const void *problem, hone_data_kind kind, uin
     recipe                     r = recipe_of(p, kind, seed);
     hone_values                wider = r.small; /* inputs of activations: far enough out to reach both their ends */
     bool                       real = kind == HONE_DATA_RANDOM || kind == HONE_DATA_NOT_FINITE;
+    /* Kernels may have another way where alpha and beta are 1, as in most calls: of the two kinds of real numbers, one
+     * goes it. */
+    bool plain = real && (hone_random_at(~seed, HONE_SCALARS_MAX) & 1) == (kind == HONE_DATA_RANDOM);
     if (real) wider.largest = 4;
     for (int i = 0; i < count; i++) {
         if (!(roles[i].direction & HONE_IN) || roles[i].opaque) continue;
@@ -392,7 +395,8 @@ static hone_status matmul_generate(const void *problem, hone_data_kind kind, uin
     for (int i = 0; i < HONE_MATMUL_VALUE0 + p->step_count; i++) {
         bool used = i == HONE_MATMUL_ALPHA || (i == HONE_MATMUL_BETA && p->reads_c) ||
                     (i >= HONE_MATMUL_VALUE0 && p->step[i - HONE_MATMUL_VALUE0].kind == HONE_STEP_SCALE);
-        scalars[i] = (hone_scalar){used ? factor_of(&r, real, hone_random_at(~seed, (uint64_t)i)) : 0, NULL};
+        double factor = plain && i < HONE_MATMUL_VALUE0 ? 1 : factor_of(&r, real, hone_random_at(~seed, (uint64_t)i));
+        scalars[i] = (hone_scalar){used ? factor : 0, NULL};
     }
     return HONE_OK;
 }
