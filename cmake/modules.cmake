@@ -43,8 +43,11 @@ target_link_libraries(hone_probe PRIVATE ${CMAKE_DL_LIBS})
 
 set(HONE_MODULES "")
 if(HONE_BUILD_MODULES AND NOT HONE_SANITIZE)     # vendor libraries are not built for sanitizers
-    hone_module(cblas kernels/matmul/cblas.c kernels/matmul/cblas_found.c kernels/matmul/frame.c base/dtype.c)
-    list(APPEND HONE_MODULES hone_module_cblas)
+    set(shared kernels/matmul/blas.c kernels/matmul/frame.c base/dtype.c)
+    hone_module(cblas kernels/matmul/cblas.c kernels/matmul/cblas_found.c ${shared})
+    hone_module(onednn kernels/matmul/onednn.c kernels/matmul/onednn_found.c kernels/matmul/onednn_shim.c
+        kernels/matmul/onednn_threads.c ${shared})
+    list(APPEND HONE_MODULES hone_module_cblas hone_module_onednn)
     set_target_properties(hone_probe PROPERTIES EXCLUDE_FROM_ALL OFF)
     set_target_properties(${HONE_MODULES} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${HONE_MODULES_BUILT})
     # libhone.so lies at the top of the build tree, and looks beside itself.

@@ -13,12 +13,12 @@ typedef void cblas_sgemm_function(int order, int transposed_a, int transposed_b,
 typedef void cblas_dgemm_function(int order, int transposed_a, int transposed_b, int m, int n, int k, double alpha,
                                   const double *a, int lda, const double *b, int ldb, double beta, double *c, int ldc);
 
-/* How a library is kept to the calling thread while it works for us. */
+/* How a library is kept to a number of threads while it works for us. */
 typedef enum cblas_threads {
     CBLAS_NEVER_MORE,   /* it has no threads */
     CBLAS_LOCAL_COUNT,  /* it keeps a count a thread: set and put back around each call */
     CBLAS_SHARED_COUNT, /* one count for the process: set by the first of our calls, put back by the last */
-    CBLAS_FIXED_COUNT   /* no safe way: it is used only where its count is 1 already */
+    CBLAS_FIXED_COUNT   /* no safe way: it is used only where its count is that already */
 } cblas_threads;
 
 typedef struct cblas_library {
@@ -31,16 +31,13 @@ typedef struct cblas_library {
     void (*set_count)(int count);
     int (*set_local_count)(int count); /* gives the former */
     pthread_mutex_t lock;
-    int             inside, outside_count; /* our calls in it, and its count before the first of them */
+    int             inside, inside_count, outside_count; /* our calls in it, its count now, and before the first */
 } cblas_library;
 
 enum { CBLAS_OPENBLAS, CBLAS_BLIS, CBLAS_MKL, CBLAS_REFERENCE, CBLAS_LIBRARIES };
 
 /* In that order; sgemm == NULL: it is not here. */
 extern cblas_library hone_cblas_libraries[CBLAS_LIBRARIES];
-
-/* What this CPU can do, and such a library will use. */
-hone_isa hone_cblas_cpu(void);
 
 /* Opens what there is, and says what is wrong with it. */
 void hone_cblas_find(const hone_host *host);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/matmul/blas.h"
 #include "kernels/matmul/cblas.h"
 
 cblas_library hone_cblas_libraries[CBLAS_LIBRARIES] = {
@@ -40,18 +41,6 @@ static void *find(void *object, const char *name)
     return dlsym(object, name);
 }
 
-hone_isa hone_cblas_cpu(void)
-{
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
-                   ? HONE_ISA_AVX512
-                   : HONE_ISA_AVX2;
-#endif
-    return HONE_ISA_PORTABLE;
-}
-
 static bool is_one_of(const char *name, const char *const *list)
 {
     for (; *list; list++)
@@ -66,9 +55,9 @@ static void judge_openblas(const hone_host *host, cblas_library *it, const char 
 {
     static const char *const avx2[] = {"Haswell", "Zen", NULL};
     static const char *const avx512[] = {"SkylakeX", "Cooperlake", "Sapphirerapids", NULL};
-    if (hone_cblas_cpu() < HONE_ISA_AVX2 || is_one_of(core, avx512)) return;
+    if (hone_blas_cpu() < HONE_ISA_AVX2 || is_one_of(core, avx512)) return;
     if (is_one_of(core, avx2)) {
-        if (hone_cblas_cpu() < HONE_ISA_AVX512) return;
+        if (hone_blas_cpu() < HONE_ISA_AVX512) return;
         it->share = 0.5;
     } else {
         it->share = 0.15;
@@ -76,7 +65,7 @@ static void judge_openblas(const hone_host *host, cblas_library *it, const char 
     host->log(HONE_LOG_WARNING,
               "OpenBLAS takes this CPU for a %s, and uses old kernels; before the program starts: "
               "export OPENBLAS_CORETYPE=%s",
-              core, hone_cblas_cpu() == HONE_ISA_AVX512 ? "SkylakeX" : "Haswell");
+              core, hone_blas_cpu() == HONE_ISA_AVX512 ? "SkylakeX" : "Haswell");
 }
 
 static const char *take_openblas(const hone_host *host, void *object, cblas_library *it)
@@ -102,12 +91,36 @@ static const char *take_openblas(const hone_host *host, void *object, cblas_libr
 static void judge_blis(const hone_host *host, cblas_library *it, const char *arch)
 {
     static const char *const avx512[] = {"skx", "knl", "zen4", "zen5", NULL};
-    if (hone_cblas_cpu() < HONE_ISA_AVX512 || is_one_of(arch, avx512)) return;
+    if (hone_blas_cpu() < HONE_ISA_AVX512 || is_one_of(arch, avx512)) return;
     it->share = 0.5;
     host->log(HONE_LOG_WARNING,
               "BLIS takes this CPU for a %s, and leaves AVX-512 unused; before the program starts: "
               "export BLIS_ARCH_TYPE=0",
               arch);
+}
+
+/* Its integers have as many bits as pointers. */
+static void (*blis_set)(long count);
+
+static void set_blis_count(int count)
+{
+    blis_set(count);
+}
+
+/* Until version 1 its count is one for the process, which says nothing where the ways of its loops are set. Later it is
+ * a thread's own in some releases: there it stays as it is. */
+static cblas_threads threads_of_blis(void *object, const char *version)
+{
+    static const char *const ways[] = {"bli_thread_get_jc_nt", "bli_thread_get_pc_nt", "bli_thread_get_ic_nt",
+                                       "bli_thread_get_jr_nt", "bli_thread_get_ir_nt"};
+    *(void **)&blis_set = find(object, "bli_thread_set_num_threads");
+    if (!blis_set || strncmp(version, "0.", 2) != 0) return CBLAS_FIXED_COUNT;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        long (*way)(void) = NULL;
+        *(void **)&way = find(object, ways[i]);
+        if (!way || way() > 1) return CBLAS_FIXED_COUNT;
+    }
+    return CBLAS_SHARED_COUNT;
 }
 
 static const char *take_blis(const hone_host *host, void *object, cblas_library *it)
@@ -122,7 +135,8 @@ static const char *take_blis(const hone_host *host, void *object, cblas_library 
     *(void **)&it->count = find(object, "bli_thread_get_num_threads");
     if (!arch || !arch_name || !version || !integer_bits || !it->count) return "it does not say what it is";
     if (integer_bits() != 32) return "its integers have 64 bits";
-    it->threads = CBLAS_FIXED_COUNT; /* global in some versions, a thread's own in others */
+    it->threads = threads_of_blis(object, version());
+    it->set_count = set_blis_count;
     snprintf(it->identity, sizeof it->identity, "blis %.31s %.31s", version(), arch_name(arch()));
     judge_blis(host, it, arch_name(arch()));
     return NULL;

@@ -15,13 +15,42 @@ endforeach()
 hone_test(modules/found ARGUMENTS $<TARGET_FILE:hone_probe> ${folder})
 add_dependencies(test_modules_found hone_probe ${planted})
 
-# The system's CBLAS libraries, and one of ours that goes by MKL's name: what is like it is shown without it.
+# Other people's libraries, and ones of ours that go by their names: what is like them is shown without them.
+#
+#   rows_test(<subject> <test program> <module> [<folder of stand-ins>])
+function(rows_test subject program module)
+    add_test(NAME ${prefix}modules.${subject} COMMAND test_modules_${program} $<TARGET_FILE:hone_probe>
+        $<TARGET_FILE_DIR:hone_module_${module}> WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${prefix}modules.${subject} PROPERTIES SKIP_RETURN_CODE 77 LABELS modules)
+    if(ARGN)
+        set_property(TEST ${prefix}modules.${subject} PROPERTY ENVIRONMENT "${environment};LD_LIBRARY_PATH=${ARGN}")
+    endif()
+endfunction()
+
 if(TARGET hone_module_cblas)
+    set(stand_ins ${CMAKE_CURRENT_BINARY_DIR}/modules/stand_ins)
     add_library(stand_in_mkl SHARED modules/stand_in_mkl.c)
     set_target_properties(stand_in_mkl PROPERTIES OUTPUT_NAME mkl_rt SOVERSION 2
-        LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/modules/mkl C_STANDARD 17)
-    hone_test(modules/cblas ARGUMENTS $<TARGET_FILE:hone_probe> $<TARGET_FILE_DIR:hone_module_cblas>)
-    add_dependencies(test_modules_cblas hone_probe hone_module_cblas stand_in_mkl)
-    set_property(TEST ${prefix}modules.cblas APPEND PROPERTY ENVIRONMENT
-        LD_LIBRARY_PATH=${CMAKE_CURRENT_BINARY_DIR}/modules/mkl)
+        LIBRARY_OUTPUT_DIRECTORY ${stand_ins} C_STANDARD 17)
+    foreach(major IN ITEMS 2 3)
+        add_library(stand_in_dnnl${major} SHARED modules/stand_in_dnnl.c)
+        set_target_properties(stand_in_dnnl${major} PROPERTIES OUTPUT_NAME dnnl SOVERSION ${major}
+            NO_SONAME OFF LIBRARY_OUTPUT_DIRECTORY ${stand_ins} C_STANDARD 17)
+        target_compile_definitions(stand_in_dnnl${major} PRIVATE MAJOR=${major})
+        target_link_libraries(stand_in_dnnl${major} PRIVATE m)
+    endforeach()
+
+    foreach(module IN ITEMS cblas onednn)
+        add_executable(test_modules_${module} modules/test_${module}.c modules/rows.c)
+        hone_compiles(test_modules_${module})
+        target_compile_definitions(test_modules_${module} PRIVATE HONE_TEST_SHARE=${HONE_TEST_SHARE})
+        set_target_properties(test_modules_${module} PROPERTIES
+            RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/modules OUTPUT_NAME test_${module})
+        target_link_libraries(test_modules_${module} PRIVATE hone_tuner PkgConfig::HONE_CMOCKA)
+        add_dependencies(test_modules_${module} hone_probe hone_module_${module} stand_in_mkl stand_in_dnnl2
+            stand_in_dnnl3)
+    endforeach()
+    rows_test(cblas cblas cblas ${stand_ins})
+    rows_test(onednn onednn onednn)
+    rows_test(onednn_stand_in onednn onednn ${stand_ins})
 endif()
