@@ -15,6 +15,5 @@
 #include <hone/stream.h>
 #include <hone/tensor.h>
 #include <hone/version.h>
-#include <hone/weights.h>
 
 #endif

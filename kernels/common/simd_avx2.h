@@ -121,6 +121,23 @@ static inline void vec_transpose_f64(vec_f64 x[VEC_LANES_F64])
     }
 }
 
+/* Lane i is the sum of the lanes of x[i], by the same tree for each. In: lanes vectors, which are spent. */
+static inline vec_f32 vec_sums_f32(vec_f32 x[VEC_LANES_F32])
+{
+    for (int i = 0; i < 4; i++)
+        x[i] = _mm256_unpacklo_ps(x[2 * i], x[2 * i + 1]) + _mm256_unpackhi_ps(x[2 * i], x[2 * i + 1]);
+    for (int i = 0; i < 2; i++)
+        x[i] = _mm256_shuffle_ps(x[2 * i], x[2 * i + 1], 0x44) + _mm256_shuffle_ps(x[2 * i], x[2 * i + 1], 0xee);
+    return _mm256_permute2f128_ps(x[0], x[1], 0x20) + _mm256_permute2f128_ps(x[0], x[1], 0x31);
+}
+
+static inline vec_f64 vec_sums_f64(vec_f64 x[VEC_LANES_F64])
+{
+    for (int i = 0; i < 2; i++)
+        x[i] = _mm256_unpacklo_pd(x[2 * i], x[2 * i + 1]) + _mm256_unpackhi_pd(x[2 * i], x[2 * i + 1]);
+    return _mm256_permute2f128_pd(x[0], x[1], 0x20) + _mm256_permute2f128_pd(x[0], x[1], 0x31);
+}
+
 #include "kernels/common/simd_words.h"
 
 #endif

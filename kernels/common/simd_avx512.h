@@ -122,6 +122,33 @@ static inline void vec_transpose_f64(vec_f64 x[VEC_LANES_F64])
         x[j] = y[j];
 }
 
+/* Lane i is the sum of the lanes of x[i], by the same tree for each. In: lanes vectors, which are spent. */
+static inline vec_f32 vec_sums_f32(vec_f32 x[VEC_LANES_F32])
+{
+    for (int i = 0; i < 8; i++)
+        x[i] = _mm512_unpacklo_ps(x[2 * i], x[2 * i + 1]) + _mm512_unpackhi_ps(x[2 * i], x[2 * i + 1]);
+    for (int i = 0; i < 4; i++) {
+        __m512d low = _mm512_castps_pd(x[2 * i]), high = _mm512_castps_pd(x[2 * i + 1]);
+        x[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high)) + _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+    }
+    for (int half = 2; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            x[i] = _mm512_shuffle_f32x4(x[2 * i], x[2 * i + 1], 0x88) +
+                   _mm512_shuffle_f32x4(x[2 * i], x[2 * i + 1], 0xdd);
+    return x[0];
+}
+
+static inline vec_f64 vec_sums_f64(vec_f64 x[VEC_LANES_F64])
+{
+    for (int i = 0; i < 4; i++)
+        x[i] = _mm512_unpacklo_pd(x[2 * i], x[2 * i + 1]) + _mm512_unpackhi_pd(x[2 * i], x[2 * i + 1]);
+    for (int half = 2; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            x[i] = _mm512_shuffle_f64x2(x[2 * i], x[2 * i + 1], 0x88) +
+                   _mm512_shuffle_f64x2(x[2 * i], x[2 * i + 1], 0xdd);
+    return x[0];
+}
+
 #include "kernels/common/simd_words.h"
 
 #endif

@@ -154,6 +154,19 @@ static inline void vec_transpose_f64(vec_f64 x[VEC_LANES_F64])
     x[0] = low;
 }
 
+/* Lane i is the sum of the lanes of x[i], by the same tree for each. In: lanes vectors, which are spent. */
+static inline vec_f32 vec_sums_f32(vec_f32 x[VEC_LANES_F32])
+{
+    vec_transpose_f32(x);
+    return (x[0] + x[1]) + (x[2] + x[3]);
+}
+
+static inline vec_f64 vec_sums_f64(vec_f64 x[VEC_LANES_F64])
+{
+    vec_transpose_f64(x);
+    return x[0] + x[1];
+}
+
 #include "kernels/common/simd_words.h"
 
 #endif

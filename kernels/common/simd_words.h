@@ -36,6 +36,7 @@
 #define vec_round(x)                _Generic((x), vec_f32: vec_round_f32, vec_f64: vec_round_f64)(x)
 #define vec_scale2(x, n)            _Generic((x), vec_f32: vec_scale2_f32, vec_f64: vec_scale2_f64)(x, n)
 #define vec_with_sign(x, s)         _Generic((x), vec_f32: vec_with_sign_f32, vec_f64: vec_with_sign_f64)(x, s)
+#define vec_sums(x)                 _Generic(*(x), vec_f32: vec_sums_f32, vec_f64: vec_sums_f64)(x)
 #define vec_transpose(x)            _Generic(*(x), vec_f32: vec_transpose_f32, vec_f64: vec_transpose_f64)(x)
 
 #endif

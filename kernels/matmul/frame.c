@@ -126,23 +126,45 @@ void hone_matmul_item_at(const hone_matmul_frame *frame, const hone_arguments *a
 }
 
 /* Narrower vectors pay for more instructions: where the rates are equal, the wider ones win. */
-double hone_matmul_peak(const hone_be_device *device, const hone_matmul_tile *tile)
+double hone_matmul_peak_of(const hone_be_device *device, hone_isa isa, hone_dtype type, int lanes)
 {
     static const double reached[HONE_ISA_COUNT] = {0.6, 0.85, 0.97};
-    const double measured = device->ceilings_known ? device->ceilings.flops[tile->isa][tile->type][HONE_WIDTH_ONE] : 0;
-    const double presumed = 2.0 * 3e9 * tile->kit->lanes * (tile->isa == HONE_ISA_AVX512 ? 1 : 2);
-    return reached[tile->isa] * (measured > 0 ? measured : presumed);
+    const double measured = device->ceilings_known ? device->ceilings.flops[isa][type][HONE_WIDTH_ONE] : 0;
+    const double presumed = 2.0 * 3e9 * lanes * (isa == HONE_ISA_AVX512 ? 1 : 2);
+    return reached[isa] * (measured > 0 ? measured : presumed);
 }
 
-double hone_matmul_read_seconds(const hone_be_device *device, double bytes, double footprint)
+double hone_matmul_peak(const hone_be_device *device, const hone_matmul_tile *tile)
 {
-    static const double presumed[HONE_LEVEL_COUNT] = {150e9, 80e9, 30e9, 12e9};
+    return hone_matmul_peak_of(device, tile->isa, tile->type, tile->kit->lanes);
+}
+
+int hone_matmul_level(const hone_be_device *device, double footprint)
+{
     static const double size[HONE_LEVEL_MEMORY] = {32 << 10, 1 << 20, 16 << 20};
     int level = 0;
     for (; level < HONE_LEVEL_MEMORY; level++)
         if (footprint <= (device->cpu.cache_bytes[level] ? (double)device->cpu.cache_bytes[level] : size[level])) break;
-    double measured = device->ceilings_known ? device->ceilings.read[level][HONE_WIDTH_ONE] : 0;
-    return bytes / (measured > 0 ? measured : presumed[level]);
+    return level;
+}
+
+double hone_matmul_read_seconds_by(const hone_be_device *device, double bytes, double footprint, int threads)
+{
+    static const double presumed[HONE_LEVEL_COUNT] = {150e9, 80e9, 30e9, 12e9};
+    const int level = hone_matmul_level(device, footprint);
+    const double *measured = device->ceilings.read[level];
+    double rate = device->ceilings_known && measured[HONE_WIDTH_ONE] > 0 ? measured[HONE_WIDTH_ONE] : presumed[level];
+    if (threads > 1) {
+        rate *= threads;
+        if (device->ceilings_known && measured[HONE_WIDTH_ALL] > 0 && rate > measured[HONE_WIDTH_ALL])
+            rate = measured[HONE_WIDTH_ALL];
+    }
+    return bytes / rate;
+}
+
+double hone_matmul_read_seconds(const hone_be_device *device, double bytes, double footprint)
+{
+    return hone_matmul_read_seconds_by(device, bytes, footprint, 1);
 }
 
 void hone_matmul_config_rank(hone_config *configs, double *seconds, int *count, int cap, const hone_config *config,

@@ -52,8 +52,14 @@ void    hone_matmul_item_at(const hone_matmul_frame *frame, const hone_arguments
 
 /* Operations a second that one thread reaches with this tile, by the measured or presumed rate of the device. */
 double hone_matmul_peak(const hone_be_device *device, const hone_matmul_tile *tile);
-/* Seconds to read this much that lies together in the smallest cache that holds `footprint`; by one thread. */
+/* The same for vectors of so many lanes. */
+double hone_matmul_peak_of(const hone_be_device *device, hone_isa isa, hone_dtype type, int lanes);
+/* The smallest cache that holds `footprint` bytes: HONE_LEVEL_*. */
+int hone_matmul_level(const hone_be_device *device, double footprint);
+/* Seconds to read this much that lies together in the smallest cache that holds `footprint`; by one thread, or shared
+ * by several, of which each has its own part. */
 double hone_matmul_read_seconds(const hone_be_device *device, double bytes, double footprint);
+double hone_matmul_read_seconds_by(const hone_be_device *device, double bytes, double footprint, int threads);
 
 /* The time of two things that mostly run beside each other. */
 static inline double hone_matmul_overlap(double a, double b)

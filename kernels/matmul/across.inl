@@ -1,0 +1,111 @@
+/* The text that multiplies a few rows by lines of b that are contiguous along n. Set before including it, and unset by
+ * it:
+ *
+ *   ACROSS_NAME, ACROSS_PACK, ACROSS_SCALE, ACROSS_ADD   the functions, and ACROSS_LOOP, an inner loop: local names
+ *   ACROSS_REAL                    float or double
+ *   ACROSS_DEPTH, ACROSS_VECTORS   steps of k, and vectors of columns, held in registers: depth 8, 4 or 2
+ *
+ * A sum goes through memory once in ACROSS_DEPTH steps, and is near: so rows may be as many as they like, and b is read
+ * along its lines, as the machine likes to fetch it. Sums run over k in order, one fused step each. */
+static inline __attribute__((always_inline)) void ACROSS_LOOP(const hone_matmul_across_job *job, const ACROSS_REAL *a,
+                                                              const ACROSS_REAL *b, int64_t from, int64_t columns,
+                                                              const int depth, const int vectors, const int masked)
+{
+    enum { LANES = vec_lanes(ACROSS_REAL) };
+    typedef vec_of(ACROSS_REAL) vec;
+    const int64_t m = job->m, b_k = job->b_k, sums_m = job->sums_m, ahead = job->ahead;
+
+    for (int64_t j = from; j < columns; j += vectors * LANES) {
+        vec row[ACROSS_DEPTH][ACROSS_VECTORS];
+        HONE_UNROLL
+        for (int k = 0; k < depth; k++)
+            HONE_UNROLL
+            for (int v = 0; v < vectors; v++) {
+                const ACROSS_REAL *at = b + k * b_k + j + v * LANES;
+                row[k][v] = masked ? vec_load_first(at, vec_first(ACROSS_REAL, columns - j - v * LANES)) : vec_load(at);
+                if (!masked && ahead && v * sizeof(vec) % 64 == 0) __builtin_prefetch(at + ahead, 0, 2);
+            }
+        const ACROSS_REAL *x = a;
+        ACROSS_REAL *to = (ACROSS_REAL *)job->sums + j;
+        for (int64_t i = 0; i < m; i++, x += ACROSS_DEPTH, to += sums_m) {
+            vec sum[ACROSS_VECTORS];
+            HONE_UNROLL
+            for (int v = 0; v < vectors; v++) sum[v] = vec_load(to + v * LANES);
+            HONE_UNROLL
+            for (int k = 0; k < depth; k++) {
+                const vec y = vec_broadcast(x[k]);
+                HONE_UNROLL
+                for (int v = 0; v < vectors; v++) sum[v] = vec_fma(y, row[k][v], sum[v]);
+            }
+            HONE_UNROLL
+            for (int v = 0; v < vectors; v++) vec_store(to + v * LANES, sum[v]);
+        }
+    }
+}
+
+/* So many steps of k: panels of all vectors, then of one, the last of them masked. */
+#define ACROSS_STEPS(steps)                                                                                            \
+    do {                                                                                                               \
+        ACROSS_LOOP(job, a, b, 0, whole, steps, ACROSS_VECTORS, 0);                                                    \
+        if (whole < job->n) ACROSS_LOOP(job, a, b, whole, job->n, steps, 1, 1);                                        \
+        a += steps;                                                                                                    \
+        b += steps * job->b_k;                                                                                         \
+    } while (0)
+
+static void ACROSS_NAME(const hone_matmul_across_job *job)
+{
+    enum { WIDTH = ACROSS_VECTORS * vec_lanes(ACROSS_REAL) };
+    const ACROSS_REAL *a = job->a, *b = job->b;
+    const int64_t whole = job->n / WIDTH * WIDTH;
+    int64_t k = job->k;
+
+    for (; k >= ACROSS_DEPTH; k -= ACROSS_DEPTH) {
+        ACROSS_STEPS(ACROSS_DEPTH);
+        a += (job->m - 1) * ACROSS_DEPTH;
+    }
+    if (ACROSS_DEPTH > 4 && k & 4) ACROSS_STEPS((4 < ACROSS_DEPTH ? 4 : 1));
+    if (k & 2) ACROSS_STEPS(2);
+    if (k & 1) ACROSS_STEPS(1);
+}
+
+static void ACROSS_PACK(const hone_matmul_thin_pack_job *job)
+{
+    const int64_t m = job->m, from_m = job->from_m, from_k = job->from_k;
+    const ACROSS_REAL *from = job->from;
+    ACROSS_REAL *to = job->to;
+    for (int64_t k = 0; k < job->k; k += ACROSS_DEPTH, from += ACROSS_DEPTH * from_k)
+        for (int64_t i = 0; i < m; i++, to += ACROSS_DEPTH) {
+            if (job->k - k >= ACROSS_DEPTH) {
+                HONE_UNROLL
+                for (int d = 0; d < ACROSS_DEPTH; d++) to[d] = from[i * from_m + d * from_k];
+            } else {
+                for (int64_t d = 0; d < job->k - k; d++) to[d] = from[i * from_m + d * from_k];
+            }
+        }
+}
+
+static void ACROSS_SCALE(void *x, int64_t count, double by)
+{
+    enum { LANES = vec_lanes(ACROSS_REAL) };
+    ACROSS_REAL *at = x;
+    const vec_of(ACROSS_REAL) factor = vec_broadcast((ACROSS_REAL)by);
+    for (int64_t i = 0; i < count; i += LANES) vec_store(at + i, factor * vec_load(at + i));
+}
+
+static void ACROSS_ADD(void *x, const void *y, int64_t count)
+{
+    enum { LANES = vec_lanes(ACROSS_REAL) };
+    ACROSS_REAL *to = x;
+    const ACROSS_REAL *from = y;
+    for (int64_t i = 0; i < count; i += LANES) vec_store(to + i, vec_load(to + i) + vec_load(from + i));
+}
+
+#undef ACROSS_STEPS
+#undef ACROSS_NAME
+#undef ACROSS_PACK
+#undef ACROSS_SCALE
+#undef ACROSS_ADD
+#undef ACROSS_LOOP
+#undef ACROSS_REAL
+#undef ACROSS_DEPTH
+#undef ACROSS_VECTORS

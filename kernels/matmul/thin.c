@@ -1,0 +1,236 @@
+/* cpu.thin: the matmul kernel for few rows (or, exchanged, few columns) against a large b whose rows are contiguous; of
+ * one row, the product of a vector and a matrix. b is read once, along its lines, as fast as it comes.
+ *
+ *     c is cut into strips of columns, claimed by the threads:
+ *
+ *     for each block of k                          ┌───────────┬───
+ *         copy the block of a                      │═══════════│→     b: depth lines at a time, held in registers
+ *         for depth lines of b at a time           │═══════════│      while each row of a passes over them
+ *             add to the strip's sums              └───────────┴───
+ *     then alpha, and the steps                       strip
+ *
+ * A sum runs over k in order, one fused step each, whatever the strips, blocks or threads: so results are the same, bit
+ * for bit. */
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "backends/cpu/cpu.h"
+#include "base/alloc.h"
+#include "base/size.h"
+#include "base/status.h"
+#include "kernels/matmul/frame.h"
+#include "kernels/matmul/thin.h"
+
+enum { STRIP, AHEAD, PARAMETER_COUNT };
+enum { BLOCK = 512 }; /* steps of k of which a is copied at a time */
+
+static const int64_t strip_values[] = {128, 256, 512, 1024, 2048, 4096, 8192};
+static const int64_t ahead_values[] = {0, 256, 512, 1024, 2048};
+#define COUNT(values) ((int)(sizeof(values) / sizeof((values)[0])))
+
+static const hone_parameter parameters[PARAMETER_COUNT] = {
+    [STRIP] = {"strip", 4096, COUNT(strip_values), strip_values, NULL, "columns of a strip, at most"},
+    [AHEAD] = {"ahead", 0, COUNT(ahead_values), ahead_values, NULL, "bytes that lines of b are asked for in advance"},
+};
+
+static const hone_space space = {PARAMETER_COUNT, parameters, NULL};
+
+typedef struct thin_plan {
+    hone_matmul_frame       frame;
+    const hone_matmul_thin_kit *kit;
+    int                     threads;
+    int64_t                 strips, strip; /* of one matrix; columns of all but the last */
+    int64_t                 line;          /* of the sums of a strip, in elements */
+    int64_t                 ahead;
+    bool                    in_place; /* a is read where it lies */
+    size_t                  a_bytes, bytes; /* scratch of a worker: for a, and all */
+} thin_plan;
+
+/* Turned so that rows of b are contiguous: of the ways that are, the one with fewer rows. */
+static bool frame_turn(const hone_matmul_problem *problem, hone_matmul_frame *f)
+{
+    hone_matmul_frame_make(problem, f);
+    const bool as_is = f->b_n == 1, turned = f->a_m == 1;
+    if (turned && (!as_is || f->n < f->m)) hone_matmul_frame_swap(f);
+    return as_is || turned;
+}
+
+static void plan_make(const hone_request *request, const hone_config *config, thin_plan *out)
+{
+    hone_matmul_frame *f = &out->frame;
+    frame_turn(request->problem, f);
+    out->kit = hone_matmul_thin_for(request->device, f->type);
+    out->threads = request->threads;
+    out->ahead = config->value[AHEAD] / f->bytes;
+
+    /* Two strips a thread, where they are long enough to be worth it; whole panels. */
+    const int64_t panels = hone_max(hone_divide_up(f->n, out->kit->width), 1);
+    int64_t strips = hone_divide_up(panels * out->kit->width, config->value[STRIP]);
+    if (request->threads > 1 && f->items < 4 * request->threads)
+        strips = hone_max(strips, hone_min(2 * request->threads, hone_divide_up(f->n * f->bytes, 1024)));
+    out->strip = hone_divide_up(panels, strips) * out->kit->width;
+    out->strips = hone_divide_up(panels * out->kit->width, out->strip);
+
+    out->in_place = f->m == 1 && f->a_k == 1;
+    out->line = out->strip + 64 / f->bytes;
+    out->a_bytes = out->in_place ? 0 : (size_t)(f->m * BLOCK * f->bytes);
+    out->bytes = out->a_bytes + (size_t)(f->m * out->line * f->bytes);
+    out->bytes = (out->bytes + 63) / 64 * 64;
+}
+
+static const char *thin_refuses(const hone_request *request)
+{
+    const hone_matmul_problem *p = request->problem;
+    hone_matmul_frame frame;
+    if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
+    if (!hone_matmul_thin_for(request->device, p->type_c)) return "no micro-kernel for this type";
+    if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
+    if (!frame_turn(p, &frame)) return "neither the columns of b nor the rows of a are contiguous";
+    if (frame.m > HONE_MATMUL_THIN_ROWS) return "neither m nor n is thin: 64 or less";
+    return NULL;
+}
+
+/* The rate of full vectors, some cycles more for each panel, and b once from wherever it lies: from memory, fetching
+ * does not hide behind multiplying. */
+static double thin_estimate(const hone_request *request, const hone_config *config)
+{
+    const hone_be_device *device = request->device;
+    thin_plan plan;
+    plan_make(request, config, &plan);
+    const hone_matmul_frame *f = &plan.frame;
+    if (!f->m || !f->n || !f->items) return 0;
+
+    const int lanes = plan.kit->kit->lanes;
+    const double m = (double)f->m, n = (double)f->n, k = (double)f->k, items = (double)f->items;
+    const double units = items * (double)plan.strips;
+    const int threads = (int)hone_min(plan.threads, (int64_t)fmin(units, 1e9));
+    const double share = (double)hone_divide_up((int64_t)units, threads) / units;
+
+    const double peak = hone_matmul_peak_of(device, plan.kit->isa, f->type, lanes);
+    const double vectors = (double)hone_divide_up(f->n, lanes), steps = (double)hone_divide_up(f->k, plan.kit->depth);
+    const double cycle = 2.0 * lanes / peak, panels = vectors * lanes / plan.kit->width;
+    const double registers = plan.kit->depth * (double)plan.kit->width / lanes;
+    double multiply = steps * panels * (registers * m + 10) * cycle;
+    if (!plan.in_place) multiply += m * k * (double)plan.strips * (f->a_k == 1 ? 0.3e-9 : 0.6e-9);
+    const double all = items * f->bytes * (m * k + k * n + m * n);
+    const double fetch = hone_matmul_read_seconds_by(device, items * f->bytes * (k * n + m * k), all, threads);
+    double one = items * multiply * share;
+    one = hone_matmul_level(device, all) == HONE_LEVEL_MEMORY ? one + fetch * (config->value[AHEAD] ? 0.9 : 1)
+                                                              : hone_matmul_overlap(one, fetch);
+    one += share * items * m * vectors * lanes / plan.kit->width * 8 * cycle; /* the end: from the sums into c */
+    const double fork = threads > 1 ? (device->ceilings_known && device->ceilings.fork_seconds > 0
+                                           ? device->ceilings.fork_seconds : 5e-6) : 0;
+    return one + share * units * 40e-9 + fork + 30e-9;
+}
+
+/* Strips as long as the sums of one fit beside b in the second-level cache; asking ahead where b lies in memory. */
+static int thin_suggest(const hone_request *request, hone_config *configs, int cap)
+{
+    hone_matmul_frame f;
+    hone_config config;
+    if (cap < 1) return 0;
+    frame_turn(request->problem, &f);
+    hone_config_standard(&space, &config);
+    for (int i = 0; i < COUNT(strip_values); i++)
+        if (f.m * strip_values[i] * f.bytes <= 256 << 10) config.value[STRIP] = strip_values[i];
+    const double all = (double)f.items * f.bytes * ((double)f.k * (double)f.n + (double)f.m * (double)(f.k + f.n));
+    config.value[AHEAD] = hone_matmul_level(request->device, all) == HONE_LEVEL_MEMORY ? 1024 : 0;
+    configs[0] = config;
+    return 1;
+}
+
+static hone_status thin_prepare(const hone_request *request, const hone_config *config, const hone_details *details,
+                                void **ready, hone_needs *needs)
+{
+    (void)details;
+    thin_plan *plan = hone_alloc(1, sizeof *plan);
+    if (!plan) return HONE_ERROR_MEMORY;
+    plan_make(request, config, plan);
+    needs->scratch_bytes = (size_t)plan->threads * plan->bytes;
+    *ready = plan;
+    return HONE_OK;
+}
+
+/* --- one launch ------------------------------------------------------------------------------------------------ */
+
+typedef struct thin_work {
+    const thin_plan      *plan;
+    const hone_arguments *arguments;
+    double                alpha, beta;
+    int64_t               units;
+    char                 *scratch;
+    _Atomic(int64_t)      next; /* the first unit that nobody has claimed */
+} thin_work;
+
+/* One strip of one matrix. */
+static void strip_run(const thin_work *work, int64_t unit, char *scratch)
+{
+    const thin_plan *plan = work->plan;
+    const hone_matmul_frame *f = &plan->frame;
+    const int64_t column = unit % plan->strips * plan->strip, n = hone_min(f->n - column, plan->strip);
+    char *a = scratch, *sums = scratch + plan->a_bytes;
+    hone_matmul_item item;
+
+    hone_matmul_item_at(f, work->arguments, unit / plan->strips, &item);
+    memset(sums, 0, (size_t)(f->m * plan->line * f->bytes));
+    for (int64_t k = 0; k < f->k; k += BLOCK) {
+        const char *from = item.a + k * f->a_k * f->bytes;
+        hone_matmul_across_job job = {.m = f->m, .n = n, .k = hone_min(f->k - k, BLOCK), .b_k = f->b_k, .sums = sums,
+                                      .sums_m = plan->line, .ahead = plan->ahead};
+        if (!plan->in_place) plan->kit->pack(&(hone_matmul_thin_pack_job){f->m, job.k, from, f->a_m, f->a_k, a});
+        job.a = plan->in_place ? from : a;
+        job.b = item.b + (k * f->b_k + column) * f->bytes;
+        plan->kit->across(&job);
+    }
+    if (work->alpha != 1) plan->kit->scale(sums, f->m * plan->line, work->alpha);
+    plan->kit->kit->finish(&(hone_matmul_finish_job){f->m, n, sums, plan->line, item.c + column * f->c_n * f->bytes,
+                                                     f->c_m, f->c_n, work->beta, 0, column, f->step_count, item.step});
+}
+
+static void worker(void *argument, int chunk)
+{
+    thin_work *work = argument;
+    char *scratch = work->scratch + (size_t)chunk * work->plan->bytes;
+    int64_t unit;
+    while ((unit = atomic_fetch_add_explicit(&work->next, 1, memory_order_relaxed)) < work->units)
+        strip_run(work, unit, scratch);
+}
+
+static hone_status thin_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments, hone_span scratch)
+{
+    const thin_plan *plan = ready;
+    const hone_matmul_frame *f = &plan->frame;
+    if (!f->m || !f->n) return HONE_OK;
+    thin_work work = {.plan = plan, .arguments = arguments, .scratch = hone_span_host(&scratch),
+                      .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments),
+                      .units = hone_matmul_items(f, arguments) * plan->strips};
+    const double flops = 2.0 * (double)f->m * (double)f->n * (double)f->k * (double)hone_matmul_items(f, arguments);
+    const double bytes = (double)f->bytes * (double)f->n * (double)f->k * (double)hone_matmul_items(f, arguments);
+    hone_cpu_each(&stream->team, (int)hone_min(hone_min(plan->threads, stream->team.count), work.units),
+                  fmax(flops / HONE_CPU_PRESUMED_FLOPS, bytes / HONE_CPU_PRESUMED_BYTES), worker, &work);
+    return HONE_OK;
+}
+
+static void thin_release(void *ready)
+{
+    hone_free(ready);
+}
+
+extern const hone_kernel hone_matmul_thin;
+const hone_kernel        hone_matmul_thin = {
+    .name = "cpu.thin",
+    .op = "matmul",
+    .op_version = 2,
+    .problem_size = sizeof(hone_matmul_problem),
+    .backend = "cpu",
+    .version = 1,
+    .properties = HONE_BITWISE_ALL,
+    .refuses = thin_refuses,
+    .space = &space,
+    .suggest = thin_suggest,
+    .estimate = thin_estimate,
+    .prepare = thin_prepare,
+    .launch = thin_launch,
+    .release = thin_release,
+};

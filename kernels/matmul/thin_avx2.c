@@ -1,0 +1,55 @@
+/* The micro-kernels of thin problems for AVX2: 16 registers. */
+#include "kernels/common/simd_avx2.h"
+#include "kernels/matmul/thin.h"
+
+/* 8 vectors of b + 2 sums + 1 of a, and room for the next row's. */
+#define ACROSS_NAME    across_f32
+#define ACROSS_PACK    pack_f32
+#define ACROSS_SCALE   scale_f32
+#define ACROSS_ADD     add_f32
+#define ACROSS_LOOP    across_loop_f32
+#define ACROSS_REAL    float
+#define ACROSS_DEPTH   4
+#define ACROSS_VECTORS 2
+#include "kernels/matmul/across.inl"
+
+/* 8 to 10 sums + a vector of each row + 1 of b. */
+#define DOTS_NAME      dots_f32
+#define DOTS_ADD_LANES add_lanes_f32
+#define DOTS_LOOP      dots_loop_f32
+#define DOTS_REAL      float
+#define DOTS_C1        8
+#define DOTS_C2        5
+#define DOTS_C3        3
+#define DOTS_C4        2
+#define DOTS_C5        0
+#include "kernels/matmul/dots.inl"
+
+const hone_matmul_thin_kit hone_matmul_thin_f32_avx2 = {
+    "f32_avx2", HONE_ISA_AVX2, HONE_F32, 4, 2 * VEC_LANES_F32, across_f32, pack_f32, dots_f32, add_lanes_f32, scale_f32,
+    add_f32, 4, {0, 8, 5, 3, 2, 0}, &hone_matmul_kit_f32_avx2};
+
+#define ACROSS_NAME    across_f64
+#define ACROSS_PACK    pack_f64
+#define ACROSS_SCALE   scale_f64
+#define ACROSS_ADD     add_f64
+#define ACROSS_LOOP    across_loop_f64
+#define ACROSS_REAL    double
+#define ACROSS_DEPTH   4
+#define ACROSS_VECTORS 2
+#include "kernels/matmul/across.inl"
+
+#define DOTS_NAME      dots_f64
+#define DOTS_ADD_LANES add_lanes_f64
+#define DOTS_LOOP      dots_loop_f64
+#define DOTS_REAL      double
+#define DOTS_C1        8
+#define DOTS_C2        5
+#define DOTS_C3        3
+#define DOTS_C4        2
+#define DOTS_C5        0
+#include "kernels/matmul/dots.inl"
+
+const hone_matmul_thin_kit hone_matmul_thin_f64_avx2 = {
+    "f64_avx2", HONE_ISA_AVX2, HONE_F64, 4, 2 * VEC_LANES_F64, across_f64, pack_f64, dots_f64, add_lanes_f64, scale_f64,
+    add_f64, 4, {0, 8, 5, 3, 2, 0}, &hone_matmul_kit_f64_avx2};
