@@ -88,7 +88,7 @@ static slot *slot_of(uintptr_t token, hone_handle_kind kind)
 
 hone_status hone_handle_new(hone_handle_kind kind, void *object, void **out)
 {
-    HONE_ASSERT(kind > HONE_HANDLE_NONE && kind <= HONE_HANDLE_PLAN && object);
+    HONE_ASSERT(kind > HONE_HANDLE_NONE && kind <= HONE_HANDLE_WEIGHTS && object);
     uint32_t place;
     *out = NULL;
     HONE_CHECK(place_take(&place), HONE_ERROR_MEMORY, "no %s more: %d handles live already, the most there can be",
@@ -159,7 +159,7 @@ hone_handle_state hone_handle_state_of(const void *handle, hone_handle_kind *kin
     uint64_t         last = atomic_load_explicit(&serials, memory_order_relaxed);
     if (kind) *kind = HONE_HANDLE_NONE;
     if (!handle) return HONE_HANDLE_IS_NULL;
-    if (its == HONE_HANDLE_NONE || its > HONE_HANDLE_PLAN || !slot_of(token, its)) return HONE_HANDLE_FOREIGN;
+    if (its == HONE_HANDLE_NONE || its > HONE_HANDLE_WEIGHTS || !slot_of(token, its)) return HONE_HANDLE_FOREIGN;
     if (place_of(token) >= atomic_load_explicit(&used, memory_order_relaxed)) return HONE_HANDLE_FOREIGN;
     if (last <= SERIAL_MASK && (serial == 0 || serial > last)) return HONE_HANDLE_FOREIGN;
     if (kind) *kind = its;

@@ -16,7 +16,8 @@
     X(HONE_HANDLE_STREAM, 3, "stream")                                                                                 \
     X(HONE_HANDLE_BUFFER, 4, "buffer")                                                                                 \
     X(HONE_HANDLE_EVENT, 5, "event")                                                                                   \
-    X(HONE_HANDLE_PLAN, 6, "plan")
+    X(HONE_HANDLE_PLAN, 6, "plan")                                                                                     \
+    X(HONE_HANDLE_WEIGHTS, 7, "weights")
 
 #define HONE_HANDLE_ENUM(name, number, text) name = number,
 typedef enum hone_handle_kind { HONE_HANDLE_NONE = 0, HONE_HANDLE_LIST(HONE_HANDLE_ENUM) } hone_handle_kind;

@@ -127,6 +127,17 @@ hone_status hone_rt_plan_handle(hone_rt_plan *plan, hone_plan **out);
 /* Waits, keeps a late error, and lets go of what was only kept for the launches. */
 hone_status hone_rt_stream_settle(hone_rt_stream *stream);
 
+/* --- layouts ---------------------------------------------------------------------------------------------------- */
+
+/* The layout in which argument `role` of a problem, which is plain there, is best on this device: of those that hone's
+ * own kernels offer, the one whose quickest kernel is believed to be quickest. HONE_ERROR_UNSUPPORTED: none offers one.
+ */
+hone_status hone_rt_layout_choose(const hone_rt_context *context, const hone_request *request, int role,
+                                  hone_layout *out);
+/* The layout of that name, as any kernel here offers it; all modules are asked. */
+hone_status hone_rt_layout_find(const hone_rt_context *context, const hone_request *request, int role,
+                                const char *name, hone_layout *out);
+
 /* --- tensors as arguments -------------------------------------------------------------------------------------- */
 
 /* A tensor seen by a call: its bytes from low to high around `span`'s element. */

@@ -15,5 +15,6 @@
 #include <hone/stream.h>
 #include <hone/tensor.h>
 #include <hone/version.h>
+#include <hone/weights.h>
 
 #endif

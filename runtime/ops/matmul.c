@@ -8,6 +8,7 @@
 #include "base/size.h"
 #include "kernels/matmul/problem.h"
 #include "runtime/hall.h"
+#include "runtime/ops/weights.h"
 
 enum { LEAD_MAX = HONE_RANK_MAX - 2 };
 
@@ -16,6 +17,7 @@ typedef struct matmul_call {
     hone_matmul_problem problem;
     bool                empty; /* c has no elements: nothing happens */
     int                 operands, scalars;
+    const hone_rt_weights *weights; /* b is packed; its tensor stands for them; NULL: it is plain */
     const hone_tensor  *tensor[HONE_MATMUL_OPERANDS]; /* NULL: the step has none */
     hone_rt_view        view[HONE_MATMUL_OPERANDS];
     hone_span           span[HONE_MATMUL_OPERANDS];
@@ -125,7 +127,7 @@ static hone_status add_step(matmul_call *call, const hone_step *given, int index
 
 /* A stride along an extent of 1 means nothing, nor does any of an empty matrix: the one a dense row-major matrix would
  * have stands for all, so that a problem has one form, and its text is the one that people write. */
-static void settle_strides(int64_t rows, int64_t columns, int64_t *row, int64_t *column)
+void hone_rt_matmul_settle(int64_t rows, int64_t columns, int64_t *row, int64_t *column)
 {
     if (rows == 0 || columns == 0) {
         *row = columns;
@@ -230,8 +232,17 @@ static hone_status add_batch(matmul_call *call)
 
 /* --- the call as a whole ---------------------------------------------------------------------------------------- */
 
+/* The view of a packed b: bytes in a row, whatever its tensor says. */
+static void view_weights(matmul_call *call, const hone_rt_weights *weights)
+{
+    call->weights = weights;
+    call->view[HONE_MATMUL_B] = (hone_rt_view){weights->span, 0, (int64_t)weights->span.bytes};
+}
+
+/* With `weights` b is their tensor. */
 static hone_status describe(matmul_call *call, const hone_be_device *device, const hone_tensor *a, const hone_tensor *b,
-                            const hone_tensor *c, const hone_matmul_options *options, hone_rt_data data)
+                            const hone_rt_weights *weights, const hone_tensor *c, const hone_matmul_options *options,
+                            hone_rt_data data)
 {
     hone_matmul_problem *p = &call->problem;
     HONE_CHECK(a && b && c, HONE_ERROR_ARGUMENT, "matmul: %s is NULL", !a ? "a" : !b ? "b" : "c");
@@ -247,8 +258,10 @@ static hone_status describe(matmul_call *call, const hone_be_device *device, con
     call->scalar[HONE_MATMUL_BETA] = (hone_scalar){options->beta, NULL};
     for (int s = 0; s < options->step_count; s++) call->scalar[HONE_MATMUL_VALUE0 + s] = (hone_scalar){0, NULL};
 
+    if (weights) view_weights(call, weights);
     for (int o = 0; o < HONE_MATMUL_STEP0; o++)
-        HONE_TRY(hone_rt_view_of(call->tensor[o], device, data, operand_names[o], &call->view[o]));
+        if (o != HONE_MATMUL_B || !weights)
+            HONE_TRY(hone_rt_view_of(call->tensor[o], device, data, operand_names[o], &call->view[o]));
     HONE_TRY(check_matrix(c, HONE_MATMUL_C, HONE_RANK_MAX));
     HONE_TRY(check_matrix(a, HONE_MATMUL_A, c->rank));
     HONE_TRY(check_matrix(b, HONE_MATMUL_B, c->rank));
@@ -279,12 +292,17 @@ static hone_status describe(matmul_call *call, const hone_be_device *device, con
     }
     HONE_TRY(add_batch(call));
     call->empty = call->view[HONE_MATMUL_C].high == 0;
-    settle_strides(p->m, p->k, &p->a_row, &p->a_column);
-    settle_strides(p->k, p->n, &p->b_row, &p->b_column);
-    settle_strides(p->m, p->n, &p->c_row, &p->c_column);
+    hone_rt_matmul_settle(p->m, p->k, &p->a_row, &p->a_column);
+    if (!weights) {
+        hone_rt_matmul_settle(p->k, p->n, &p->b_row, &p->b_column);
+    } else {
+        memcpy(p->b_layout, weights->layout.name, sizeof p->b_layout);
+        p->b_bytes = weights->layout.bytes;
+    }
+    hone_rt_matmul_settle(p->m, p->n, &p->c_row, &p->c_column);
     for (int s = 0; s < p->step_count; s++)
         if (hone_step_operand_of((hone_step_kind)p->step[s].kind) == HONE_OPERAND_MATRIX)
-            settle_strides(p->m, p->n, &p->step[s].row_stride, &p->step[s].column_stride);
+            hone_rt_matmul_settle(p->m, p->n, &p->step[s].row_stride, &p->step[s].column_stride);
     for (int o = 0; o < call->operands; o++) call->span[o] = call->tensor[o] ? call->view[o].span : (hone_span){0};
     return HONE_OK;
 }
@@ -303,7 +321,10 @@ static uintptr_t address(const hone_rt_view *view)
 
 static hone_strided strided(const matmul_call *call, int o)
 {
-    const hone_tensor *t = call->tensor[o];
+    static const int64_t along = 1;
+    const hone_tensor   *t = call->tensor[o];
+    if (o == HONE_MATMUL_B && call->weights)
+        return (hone_strided){(const void *)address(&call->view[o]), 1, 1, &call->view[o].high, &along};
     return (hone_strided){(const void *)address(&call->view[o]), bytes_of(t->dtype), t->rank, t->shape,
                           t->stride};
 }
@@ -368,11 +389,11 @@ static unsigned alignment_of(const matmul_call *call)
     return alignment_class(all, bytes_of((hone_dtype)call->problem.type_c));
 }
 
-static hone_status matmul_on(hone_rt_stream *stream, const hone_tensor *a, const hone_tensor *b, hone_tensor *c,
-                             const hone_matmul_options *options)
+static hone_status matmul_on(hone_rt_stream *stream, const hone_tensor *a, const hone_tensor *b,
+                             const hone_rt_weights *weights, hone_tensor *c, const hone_matmul_options *options)
 {
     matmul_call call;
-    HONE_TRY(describe(&call, stream->be->device, a, b, c, options, HONE_RT_DATA_NEEDED));
+    HONE_TRY(describe(&call, stream->be->device, a, b, weights, c, options, HONE_RT_DATA_NEEDED));
     if (call.empty) return hone_matmul_op.check(&call.problem);
     HONE_TRY(check_overlap(&call));
     hone_arguments arguments = {call.operands, call.scalars, call.span, call.scalar, 0};
@@ -384,7 +405,19 @@ hone_status hone_matmul(hone_stream *handle, const hone_tensor *a, const hone_te
 {
     hone_rt_stream *stream;
     HONE_TRY(hone_rt_stream_enter(handle, "matmul", &stream));
-    hone_status status = matmul_on(stream, a, b, c, options);
+    hone_status status = matmul_on(stream, a, b, NULL, c, options);
+    hone_rt_stream_leave(handle);
+    return status;
+}
+
+hone_status hone_matmul_prepacked(hone_stream *handle, const hone_tensor *a, hone_matmul_weights *packed,
+                                  hone_tensor *c, const hone_matmul_options *options)
+{
+    hone_rt_stream  *stream;
+    hone_rt_weights *weights;
+    HONE_TRY(hone_rt_stream_enter(handle, "matmul prepacked", &stream));
+    hone_status status = hone_rt_weights_get(packed, stream->be->device, "matmul prepacked", &weights);
+    if (status == HONE_OK) status = matmul_on(stream, a, &weights->b, weights, c, options);
     hone_rt_stream_leave(handle);
     return status;
 }
@@ -438,7 +471,7 @@ static hone_status many_on(hone_rt_stream *stream, int64_t count, const hone_ten
 {
     matmul_call call;
     uintptr_t   all = 0;
-    HONE_TRY(describe(&call, stream->be->device, a, b, c, options, HONE_RT_DATA_IGNORED));
+    HONE_TRY(describe(&call, stream->be->device, a, b, NULL, c, options, HONE_RT_DATA_IGNORED));
     for (int o = HONE_MATMUL_STEP0; o < call.operands; o++)
         HONE_CHECK(!call.tensor[o] || call.tensor[o]->data || call.tensor[o]->buffer, HONE_ERROR_ARGUMENT,
                    "%s has no memory", operand_names[o]);
@@ -475,7 +508,9 @@ static hone_status plan_of(hone_rt_device *device, const matmul_call *call, hone
     hone_rt_plan *plan;
     bool          placed = !call->problem.pointers;
     for (int o = 0; o < call->operands; o++)
-        if (call->tensor[o] && !call->tensor[o]->data && !call->tensor[o]->buffer) placed = false;
+        if (call->tensor[o] && !call->tensor[o]->data && !call->tensor[o]->buffer &&
+            !(o == HONE_MATMUL_B && call->weights))
+            placed = false;
     unsigned alignment = placed ? alignment_of(call) : bytes_of((hone_dtype)call->problem.type_c);
     hone_request request = hone_rt_request(device->context, device->be, &hone_matmul_op, &call->problem, alignment);
     HONE_TRY(hone_rt_plan_for(device->context, &request, &plan));
@@ -490,7 +525,21 @@ hone_status hone_matmul_plan(hone_device *handle, const hone_tensor *a, const ho
     HONE_CHECK(out, HONE_ERROR_ARGUMENT, "matmul plan: where to put it (out) is NULL");
     *out = NULL;
     HONE_TRY(hone_rt_device_get(handle, "matmul plan", &device));
-    HONE_TRY(describe(&call, device->be, a, b, c, options, HONE_RT_DATA_OPTIONAL));
+    HONE_TRY(describe(&call, device->be, a, b, NULL, c, options, HONE_RT_DATA_OPTIONAL));
+    return plan_of(device, &call, out);
+}
+
+hone_status hone_matmul_prepacked_plan(hone_device *handle, const hone_tensor *a, hone_matmul_weights *packed,
+                                    const hone_tensor *c, const hone_matmul_options *options, hone_plan **out)
+{
+    hone_rt_device  *device;
+    hone_rt_weights *weights;
+    matmul_call      call;
+    HONE_CHECK(out, HONE_ERROR_ARGUMENT, "matmul prepacked plan: where to put it (out) is NULL");
+    *out = NULL;
+    HONE_TRY(hone_rt_device_get(handle, "matmul prepacked plan", &device));
+    HONE_TRY(hone_rt_weights_get(packed, device->be, "matmul prepacked plan", &weights));
+    HONE_TRY(describe(&call, device->be, a, &weights->b, weights, c, options, HONE_RT_DATA_OPTIONAL));
     return plan_of(device, &call, out);
 }
 
@@ -502,7 +551,7 @@ hone_status hone_matmul_many_plan(hone_device *handle, int64_t count, const hone
     HONE_CHECK(out, HONE_ERROR_ARGUMENT, "matmul many plan: where to put it (out) is NULL");
     *out = NULL;
     HONE_TRY(hone_rt_device_get(handle, "matmul many plan", &device));
-    HONE_TRY(describe(&call, device->be, a, b, c, options, HONE_RT_DATA_IGNORED));
+    HONE_TRY(describe(&call, device->be, a, b, NULL, c, options, HONE_RT_DATA_IGNORED));
     HONE_TRY(make_many(&call, count));
     return plan_of(device, &call, out);
 }

@@ -15,7 +15,7 @@
 #include "base/alloc.h"
 #include "base/random.h"
 
-enum { ARENA = 65536, DEAD = 7 };
+enum { ARENA = 65536, DEAD = 8 };
 
 /* What the rows change. The arena holds all host memory that calls are given, so that one comparison finds whatever was
  * written. */
@@ -26,7 +26,8 @@ typedef struct world {
     hone_event   *event, *other_event;
     hone_buffer  *buffer, *other_buffer; /* 4096 bytes */
     hone_plan    *plan, *many_plan;      /* of a, b, c as they stand; two items */
-    void         *dead[DEAD];            /* by hone_handle_kind's numbers: 1 context ... 6 plan */
+    hone_matmul_weights *weights, *other_weights; /* of a b as it stands */
+    void         *dead[DEAD];            /* by hone_handle_kind's numbers: 1 context ... 7 weights */
     void         *alive[DEAD];
 
     hone_tensor         a, b, c, t[HONE_STEPS_MAX];
@@ -45,6 +46,8 @@ typedef struct world {
     hone_context_options context_options;
     hone_threads        threads;
     hone_device_facts   facts;
+    hone_matmul_pack_options  packing;
+    hone_matmul_weights_facts packed; /* as a saved b of 5 x 3 in panels of 8 */
 } world;
 
 static _Alignas(64) char arena[ARENA], before[ARENA], after[ARENA];
@@ -90,6 +93,13 @@ static void begin(world *w)
     w->context_options = (hone_context_options)HONE_CONTEXT_OPTIONS;
     w->threads = (hone_threads){0};
     w->facts = (hone_device_facts){.size = sizeof w->facts};
+    w->packing = (hone_matmul_pack_options)HONE_MATMUL_PACK_OPTIONS;
+    w->packed = (hone_matmul_weights_facts){.size = sizeof w->packed,
+                                            .layout = "n8",
+                                            .dtype = HONE_F32,
+                                            .rank = 2,
+                                            .shape = {5, 3},
+                                            .memory = {NULL, arena + B_AT, 0, 160}};
 }
 
 static void set_step(world *w, int s, hone_step_kind kind, hone_tensor *t)
@@ -169,7 +179,7 @@ static void make_handles(hone_context *context, void *out[DEAD])
 {
     hone_device *device;
     hone_tensor  a = hone_matrix(HONE_F32, 4, 5, NULL), b = hone_matrix(HONE_F32, 5, 3, NULL);
-    hone_tensor  c = hone_matrix(HONE_F32, 4, 3, NULL);
+    hone_tensor  c = hone_matrix(HONE_F32, 4, 3, NULL), packed = hone_matrix(HONE_F32, 5, 3, arena + B_AT);
     works(hone_device_find(context, "cpu:0", &device));
     out[1] = context;
     out[2] = device;
@@ -177,10 +187,12 @@ static void make_handles(hone_context *context, void *out[DEAD])
     works(hone_buffer_create(device, 4096, (hone_buffer **)&out[4]));
     works(hone_event_create(device, (hone_event **)&out[5]));
     works(hone_matmul_plan(device, &a, &b, &c, NULL, (hone_plan **)&out[6]));
+    works(hone_matmul_pack(out[3], &packed, NULL, (hone_matmul_weights **)&out[7]));
 }
 
 static void end_handles(void *const handle[DEAD])
 {
+    works(hone_matmul_weights_destroy(handle[7]));
     works(hone_plan_destroy(handle[6]));
     works(hone_event_destroy(handle[5]));
     works(hone_buffer_destroy(handle[4]));
@@ -195,6 +207,7 @@ static void make_world(world *w)
     begin(w);
     works(hone_context_create(NULL, &w->hone));
     make_handles(w->hone, w->dead);
+    works(hone_matmul_weights_destroy(w->dead[7]));
     works(hone_plan_destroy(w->dead[6]));
     works(hone_event_destroy(w->dead[5]));
     works(hone_buffer_destroy(w->dead[4]));
@@ -207,6 +220,7 @@ static void make_world(world *w)
     w->buffer = w->alive[4];
     w->event = w->alive[5];
     w->plan = w->alive[6];
+    w->weights = w->alive[7];
     works(hone_matmul_many_plan(w->cpu, 2, &w->a, &w->b, &w->c, NULL, &w->many_plan));
     works(hone_context_create(NULL, &w->other));
     make_handles(w->other, others);
@@ -214,6 +228,7 @@ static void make_world(world *w)
     w->other_stream = others[3];
     w->other_buffer = others[4];
     w->other_event = others[5];
+    w->other_weights = others[7];
     works(hone_plan_destroy(others[6]));
     still_multiplies(w);
     begin(w);
@@ -221,7 +236,8 @@ static void make_world(world *w)
 
 static void end_world(world *w)
 {
-    void *others[DEAD] = {NULL, w->other, w->other_cpu, w->other_stream, w->other_buffer, w->other_event, NULL};
+    void *others[DEAD] = {NULL, w->other, w->other_cpu, w->other_stream, w->other_buffer, w->other_event, NULL,
+                           w->other_weights};
     works(hone_plan_destroy(w->many_plan));
     end_handles(w->alive);
     end_handles(others);
@@ -530,9 +546,81 @@ static hone_status dlpack_export_in(world *w, void *h)
     return status;
 }
 
-enum { CONTEXT = 1, DEVICE, STREAM, BUFFER, EVENT, PLAN };
+static hone_status pack_on(world *w, void *h)
+{
+    hone_matmul_weights *out = (void *)w;
+    hone_status          status = hone_matmul_pack(h, &w->b, NULL, &out);
+    assert_null(out);
+    return status;
+}
 
-static const char *const kind_names[DEAD] = {"", "context", "device", "stream", "buffer", "event", "plan"};
+static hone_status prepacked_on(world *w, void *h)
+{
+    return hone_matmul_prepacked(h, &w->a, w->weights, &w->c, NULL);
+}
+
+static hone_status prepacked_with(world *w, void *h)
+{
+    return hone_matmul_prepacked(w->stream, &w->a, h, &w->c, NULL);
+}
+
+static hone_status prepacked_plan_on(world *w, void *h)
+{
+    hone_plan  *out = (void *)w;
+    hone_status status = hone_matmul_prepacked_plan(h, &w->a, w->weights, &w->c, NULL, &out);
+    assert_null(out);
+    return status;
+}
+
+static hone_status prepacked_plan_with(world *w, void *h)
+{
+    hone_plan  *out = (void *)w;
+    hone_status status = hone_matmul_prepacked_plan(w->cpu, &w->a, h, &w->c, NULL, &out);
+    assert_null(out);
+    return status;
+}
+
+static hone_status unpack_on(world *w, void *h)
+{
+    return hone_matmul_unpack(h, w->weights, &w->b);
+}
+
+static hone_status unpack_of(world *w, void *h)
+{
+    return hone_matmul_unpack(w->stream, h, &w->b);
+}
+
+static hone_status weights_describe(world *w, void *h)
+{
+    return hone_matmul_weights_describe(h, &w->packed);
+}
+
+static hone_status weights_adopt(world *w, void *h)
+{
+    hone_matmul_weights *out = (void *)w;
+    hone_status          status = hone_matmul_weights_adopt(h, &w->packed, &out);
+    assert_null(out);
+    return status;
+}
+
+static hone_status weights_adopt_in(world *w, void *h)
+{
+    hone_matmul_weights *out = (void *)w;
+    w->packed.memory = (hone_operand){h, NULL, 0, 160};
+    hone_status status = hone_matmul_weights_adopt(h ? w->cpu : NULL, &w->packed, &out);
+    assert_null(out);
+    return status;
+}
+
+static hone_status weights_destroy(world *w, void *h)
+{
+    (void)w;
+    return hone_matmul_weights_destroy(h);
+}
+
+enum { CONTEXT = 1, DEVICE, STREAM, BUFFER, EVENT, PLAN, WEIGHTS };
+
+static const char *const kind_names[DEAD] = {"", "context", "device", "stream", "buffer", "event", "plan", "weights"};
 
 static const handle_door handle_doors[] = {
     {"context_destroy", CONTEXT, context_destroy, true},
@@ -574,6 +662,17 @@ static const handle_door handle_doors[] = {
     {"plan_run, an operand's buffer", BUFFER, plan_run_in, false},
     {"plan_describe", PLAN, plan_describe, false},
     {"plan_destroy", PLAN, plan_destroy, true},
+    {"matmul_pack", STREAM, pack_on, false},
+    {"matmul_prepacked", STREAM, prepacked_on, false},
+    {"matmul_prepacked, weights", WEIGHTS, prepacked_with, false},
+    {"matmul_prepacked_plan", DEVICE, prepacked_plan_on, false},
+    {"matmul_prepacked_plan, weights", WEIGHTS, prepacked_plan_with, false},
+    {"matmul_unpack", STREAM, unpack_on, false},
+    {"matmul_unpack, weights", WEIGHTS, unpack_of, false},
+    {"matmul_weights_describe", WEIGHTS, weights_describe, false},
+    {"matmul_weights_adopt", DEVICE, weights_adopt, false},
+    {"matmul_weights_adopt, buffer", BUFFER, weights_adopt_in, false},
+    {"matmul_weights_destroy", WEIGHTS, weights_destroy, true},
     {"dlpack_import", DEVICE, dlpack_import, false},
     {"dlpack_export", DEVICE, dlpack_export, false},
     {"dlpack_export, the tensor's buffer", BUFFER, dlpack_export_in, false},
@@ -596,7 +695,7 @@ static void wrong_handles_are_told(void **state)
     hone_random r = hone_random_seeded(1);
     for (size_t i = 0; i < sizeof handle_doors / sizeof *handle_doors; i++) {
         const handle_door *door = &handle_doors[i];
-        for (int kind = CONTEXT; kind <= PLAN; kind++) {
+        for (int kind = CONTEXT; kind <= WEIGHTS; kind++) {
             if (kind == door->kind) continue;
             snprintf(words, sizeof words, "%s %s, not %s %s", kind == EVENT ? "an" : "a", kind_names[kind],
                      door->kind == EVENT ? "an" : "a", kind_names[door->kind]);
@@ -633,6 +732,7 @@ static void nothing_dies_twice(void **state)
     void *kept[DEAD];
     memcpy(kept, made, sizeof kept);
     end_handles(made);
+    CASE(HONE_ERROR_HANDLE, "was destroyed", hone_matmul_weights_destroy(kept[7]));
     CASE(HONE_ERROR_HANDLE, "was destroyed", hone_plan_destroy(kept[6]));
     CASE(HONE_ERROR_HANDLE, "was destroyed", hone_event_destroy(kept[5]));
     CASE(HONE_ERROR_HANDLE, "was destroyed", hone_buffer_destroy(kept[4]));
@@ -1408,6 +1508,136 @@ static void buffers(void **state)
     works(hone_buffer_destroy(out));
 }
 
+static hone_status pack(world *w)
+{
+    hone_matmul_weights *out = (void *)w;
+    hone_status          status = hone_matmul_pack(w->stream, w->b_at, &w->packing, &out);
+    if (status == HONE_OK) works(hone_matmul_weights_destroy(out));
+    if (status != HONE_OK) assert_null(out);
+    return status;
+}
+
+static hone_status prepacked(world *w)
+{
+    hone_plan  *plan = (void *)w;
+    hone_status status =
+        hone_matmul_prepacked(w->stream, w->a_at, w->weights, (hone_tensor *)(uintptr_t)w->c_at, w->options_at);
+    if (status == HONE_ERROR_OVERLAP) return status; /* what rests on memory is asked of calls alone */
+    assert_int_equal(
+        hone_matmul_prepacked_plan(w->cpu, w->a_at, w->weights, w->c_at, w->options_at, &plan), status);
+    assert_null(plan);
+    return status;
+}
+
+static hone_status adopt(world *w)
+{
+    return weights_adopt(w, w->cpu);
+}
+
+static void weights(void **state)
+{
+    world                    *w = *state;
+    hone_matmul_weights      *out = NULL;
+    hone_matmul_weights_facts facts = {.size = sizeof facts};
+    float                    *inside;
+    begin(w);
+    /* packing */
+    CASE(HONE_ERROR_ARGUMENT, "out) is NULL", hone_matmul_pack(w->stream, &w->b, NULL, NULL));
+    CASE(HONE_ERROR_ARGUMENT, "b is NULL", (w->b_at = NULL, pack(w)));
+    CASE(HONE_ERROR_ARGUMENT, "options.size is 0, where", (w->packing.size = 0, pack(w)));
+    CASE(HONE_ERROR_ARGUMENT, "options.m_typical is -1", (w->packing.m_typical = -1, pack(w)));
+    CASE(HONE_ERROR_OVERFLOW, "63 bits", (w->packing.m_typical = INT64_MAX, pack(w)));
+    CASE(HONE_ERROR_ARGUMENT, "the layout of b has no name", (w->packing.layout = "", pack(w)));
+    CASE(HONE_ERROR_ARGUMENT, "'m32' is no layout", (w->packing.layout = "m32", pack(w)));
+    CASE(HONE_ERROR_ARGUMENT, "longer than the 31 bytes",
+         (w->packing.layout = "n0123456789012345678901234567890123", pack(w)));
+    CASE(HONE_ERROR_UNSUPPORTED, "no kernel offers the layout 'nobody:x'", (w->packing.layout = "nobody:x", pack(w)));
+    CASE(HONE_OK, "", pack(w));
+    CASE(HONE_OK, "", (w->packing.layout = "n3", pack(w)));
+    CASE(HONE_ERROR_SHAPE, "b has rank 1", (w->b = hone_vector(HONE_F32, 5, arena + B_AT), pack(w)));
+    CASE(HONE_ERROR_SHAPE, "b has rank -1", (w->b.rank = -1, pack(w)));
+    CASE(HONE_ERROR_TYPE, "b is s8; it should be f32 or f64", (w->b.dtype = HONE_S8, pack(w)));
+    CASE(HONE_ERROR_TYPE, "b has the type 99", (w->b.dtype = (hone_dtype)99, pack(w)));
+    CASE(HONE_ERROR_ARGUMENT, "b has 15 elements, but no memory", (w->b.data = NULL, pack(w)));
+    CASE(HONE_ERROR_ARGUMENT, "not aligned to its 4-byte", (w->b.data = arena + B_AT + 1, pack(w)));
+    CASE(HONE_ERROR_SHAPE, "extent 1 is -3", (w->b.shape[1] = -3, pack(w)));
+    CASE(HONE_ERROR_OVERFLOW, "63 bits", (w->b.shape[0] = w->b.shape[1] = (int64_t)1 << 32, pack(w)));
+    CASE(HONE_ERROR_MEMORY, "", (w->b.shape[0] = (int64_t)1 << 44, w->b.stride[0] = 0, pack(w)));
+    CASE(HONE_ERROR_OVERFLOW, "63 bits",
+         (w->b.shape[0] = (int64_t)1 << 58, w->b.stride[0] = 0, w->packing.layout = "n32", pack(w)));
+    CASE(HONE_ERROR_ARGUMENT, "b is in a buffer of cpu:0 of another context",
+         (w->b = hone_tensor_in(w->other_buffer, 0, w->b), pack(w)));
+    CASE(HONE_OK, "", (w->b.shape[0] = 0, pack(w)));
+    CASE(HONE_OK, "", (w->b.shape[1] = 0, pack(w)));
+    CASE(HONE_OK, "", (w->b.stride[0] = w->b.stride[1] = 0, pack(w)));
+    /* products */
+    CASE(HONE_ERROR_ARGUMENT, "out) is NULL",
+         hone_matmul_prepacked_plan(w->cpu, &w->a, w->weights, &w->c, NULL, NULL));
+    CASE(HONE_ERROR_ARGUMENT, "a is NULL", (w->a_at = NULL, prepacked(w)));
+    CASE(HONE_ERROR_ARGUMENT, "c is NULL", (w->c_at = NULL, prepacked(w)));
+    CASE(HONE_ERROR_ARGUMENT, "options.size is 0", (w->options.size = 0, prepacked(w)));
+    CASE(HONE_ERROR_SHAPE, "a has 4 columns, b has 5 rows", (w->a.shape[1] = 4, prepacked(w)));
+    CASE(HONE_ERROR_SHAPE, "c has 2 columns, b has 3", (w->c.shape[1] = 2, prepacked(w)));
+    CASE(HONE_ERROR_TYPE, "f64", (w->a.dtype = w->c.dtype = HONE_F64, prepacked(w)));
+    CASE(HONE_ERROR_OVERLAP, "shares memory with a", (w->c.data = w->a.data, prepacked(w)));
+    CASE(HONE_ERROR_ARGUMENT, "the weights are of cpu:0 of another context, the call is for cpu:0",
+         hone_matmul_prepacked(w->stream, &w->a, w->other_weights, &w->c, NULL));
+    works(hone_matmul_weights_describe(w->weights, &facts));
+    works(hone_buffer_map(w->stream, facts.memory.buffer, (void **)&inside));
+    CASE(HONE_ERROR_OVERLAP, "c at|shares memory with b", (w->c.data = inside, prepacked(w)));
+    CASE(HONE_ERROR_OVERLAP, "c at|shares memory with b", (w->c.data = inside + 1, prepacked(w)));
+    /* unpacking */
+    CASE(HONE_ERROR_OVERLAP, "b at|shares memory with the weights",
+         (w->b.data = inside, hone_matmul_unpack(w->stream, w->weights, &w->b)));
+    works(hone_buffer_unmap(w->stream, facts.memory.buffer));
+    CASE(HONE_ERROR_ARGUMENT, "b is NULL", hone_matmul_unpack(w->stream, w->weights, NULL));
+    CASE(HONE_ERROR_TYPE, "b is f64, the weights are f32",
+         (w->b.dtype = HONE_F64, hone_matmul_unpack(w->stream, w->weights, &w->b)));
+    CASE(HONE_ERROR_SHAPE, "extent 0 of b is 4, of what was packed 5",
+         (w->b.shape[0] = 4, hone_matmul_unpack(w->stream, w->weights, &w->b)));
+    CASE(HONE_ERROR_SHAPE, "b has rank 3, what was packed had 2",
+         (w->b.rank = 3, w->b.shape[2] = w->b.stride[2] = 1, hone_matmul_unpack(w->stream, w->weights, &w->b)));
+    CASE(HONE_ERROR_OVERLAP, "two elements at one place",
+         (w->b.stride[0] = 0, hone_matmul_unpack(w->stream, w->weights, &w->b)));
+    CASE(HONE_ERROR_ARGUMENT, "b has 15 elements, but no memory",
+         (w->b.data = NULL, hone_matmul_unpack(w->stream, w->weights, &w->b)));
+    CASE(HONE_ERROR_ARGUMENT, "the weights are of cpu:0 of another context",
+         hone_matmul_unpack(w->stream, w->other_weights, &w->b));
+    /* told and adopted */
+    CASE(HONE_ERROR_ARGUMENT, "facts) is NULL", hone_matmul_weights_describe(w->weights, NULL));
+    CASE(HONE_ERROR_ARGUMENT, "facts.size is 8", (w->packed.size = 8, weights_describe(w, w->weights)));
+    CASE(HONE_ERROR_ARGUMENT, "out) is NULL", hone_matmul_weights_adopt(w->cpu, &w->packed, NULL));
+    CASE(HONE_ERROR_ARGUMENT, "facts are NULL", hone_matmul_weights_adopt(w->cpu, NULL, &out));
+    CASE(HONE_ERROR_ARGUMENT, "facts.size is 0", (w->packed.size = 0, adopt(w)));
+    CASE(HONE_ERROR_ARGUMENT, "not ended by a zero", (memset(w->packed.layout, 'n', 32), adopt(w)));
+    CASE(HONE_ERROR_ARGUMENT, "'k8' is no layout", (w->packed.layout[0] = 'k', adopt(w)));
+    CASE(HONE_ERROR_ARGUMENT, "has no name", (w->packed.layout[0] = w->packed.layout[1] = 0, adopt(w)));
+    CASE(HONE_ERROR_TYPE, "the type is s8", (w->packed.dtype = HONE_S8, adopt(w)));
+    CASE(HONE_ERROR_TYPE, "the type 0", (w->packed.dtype = HONE_DTYPE_NONE, adopt(w)));
+    CASE(HONE_ERROR_SHAPE, "rank is 1", (w->packed.rank = 1, adopt(w)));
+    CASE(HONE_ERROR_SHAPE, "rank 9", (w->packed.rank = 9, adopt(w)));
+    CASE(HONE_ERROR_SHAPE, "extent 0 is -5", (w->packed.shape[0] = -5, adopt(w)));
+    CASE(HONE_ERROR_OVERFLOW, "63 bits", (w->packed.shape[0] = w->packed.shape[1] = (int64_t)1 << 31, adopt(w)));
+    CASE(HONE_ERROR_ARGUMENT, "memory.bytes is 159|take 160", (w->packed.memory.bytes = 159, adopt(w)));
+    CASE(HONE_ERROR_ARGUMENT, "memory.bytes is 0|take 160", (w->packed.memory.bytes = 0, adopt(w)));
+    CASE(HONE_ERROR_ARGUMENT, "160 bytes, but no memory", (w->packed.memory.host = NULL, adopt(w)));
+    CASE(HONE_ERROR_ARGUMENT, "offset is 4 without a buffer", (w->packed.memory.offset = 4, adopt(w)));
+    CASE(HONE_ERROR_ARGUMENT, "not aligned to its 4-byte", (w->packed.memory.host = arena + B_AT + 2, adopt(w)));
+    CASE(HONE_ERROR_ARGUMENT, "both host memory|and a buffer", (w->packed.memory.buffer = w->buffer, adopt(w)));
+    CASE(HONE_ERROR_ARGUMENT, "go past the buffer's end, it has 4096",
+         (w->packed.memory = (hone_operand){w->buffer, NULL, 3940, 160}, adopt(w)));
+    CASE(HONE_ERROR_ARGUMENT, "the buffer is of cpu:0 of another context",
+         (w->packed.memory = (hone_operand){w->other_buffer, NULL, 0, 160}, adopt(w)));
+    /* a layout that nobody here reads is told by the product */
+    memcpy(w->packed.layout, "nobody:x", 9);
+    works(hone_matmul_weights_adopt(w->cpu, &w->packed, &out));
+    CASE(HONE_ERROR_UNSUPPORTED, "nothing on cpu:0 takes|b=nobody:x",
+         hone_matmul_prepacked(w->stream, &w->a, out, &w->c, NULL));
+    CASE(HONE_ERROR_UNSUPPORTED, "nothing on cpu:0 takes|b=nobody:x",
+         (w->b.data = arena + C_AT, hone_matmul_unpack(w->stream, out, &w->b)));
+    works(hone_matmul_weights_destroy(out));
+}
+
 static void dlpack(void **state)
 {
     world                           *w = *state;
@@ -1637,6 +1867,7 @@ int main(void)
         cmocka_unit_test_teardown(plans, none_was_wrong),
         cmocka_unit_test_teardown(scratch, none_was_wrong),
         cmocka_unit_test_teardown(buffers, none_was_wrong),
+        cmocka_unit_test_teardown(weights, none_was_wrong),
         cmocka_unit_test_teardown(dlpack, none_was_wrong),
         cmocka_unit_test_teardown(streams_and_events, none_was_wrong),
         cmocka_unit_test_teardown(contexts, none_was_wrong),

@@ -19,12 +19,14 @@ typedef struct world {
     hone_stream  *stream, *far_stream;
     hone_buffer  *far_buffer;
     hone_plan    *plan, *far_plan;
+    hone_matmul_weights *weights;
     /* made by the scene, ended after it */
     hone_context *made_context;
     hone_stream  *made_stream;
     hone_event   *made_event;
     hone_buffer  *made_buffer;
     hone_plan    *made_plan;
+    hone_matmul_weights *made_weights;
     void         *address;
     struct DLManagedTensorVersioned *exported;
     int           released;
@@ -66,12 +68,15 @@ static void open_world(world *w)
     works(hone_buffer_create(w->far, 4096, &w->far_buffer));
     works(hone_matmul_plan(w->cpu, &t, &t, &t, NULL, &w->plan));
     works(hone_matmul_plan(w->far, &t, &t, &t, NULL, &w->far_plan));
+    t.data = b_memory;
+    works(hone_matmul_pack(w->stream, &t, NULL, &w->weights));
 }
 
 static void end_made(world *w)
 {
     if (w->address) works(hone_buffer_unmap(w->far_stream, w->far_buffer));
     if (w->exported) w->exported->deleter(w->exported);
+    works(hone_matmul_weights_destroy(w->made_weights));
     works(hone_plan_destroy(w->made_plan));
     works(hone_buffer_destroy(w->made_buffer));
     works(hone_event_destroy(w->made_event));
@@ -80,6 +85,7 @@ static void end_made(world *w)
     w->address = NULL;
     w->exported = NULL;
     w->made_plan = NULL;
+    w->made_weights = NULL;
     w->made_buffer = NULL;
     w->made_event = NULL;
     w->made_stream = NULL;
@@ -89,6 +95,7 @@ static void end_made(world *w)
 static void close_world(world *w)
 {
     end_made(w);
+    works(hone_matmul_weights_destroy(w->weights));
     works(hone_plan_destroy(w->plan));
     works(hone_plan_destroy(w->far_plan));
     works(hone_buffer_destroy(w->far_buffer));
@@ -257,6 +264,45 @@ static hone_status plan_run(world *w)
     return status == HONE_OK ? hone_plan_run(w->stream, w->plan, &arguments) : status;
 }
 
+static hone_status matmul_pack(world *w)
+{
+    hone_tensor b = matrix(b_memory, SIDE, SIDE);
+    return hone_matmul_pack(w->stream, &b, NULL, &w->made_weights);
+}
+
+static hone_status matmul_prepacked(world *w)
+{
+    hone_tensor a = matrix(a_memory, 4, 4), b = matrix(b_memory, 4, 4), c = matrix(c_memory, 4, 4);
+    hone_tensor truth = matrix(expected, 4, 4);
+    memset(expected, 0xff, 64);
+    memset(c_memory, 0xff, 64);
+    hone_status status = hone_matmul_prepacked(w->stream, &a, w->weights, &c, NULL);
+    if (status == HONE_OK) tools_matmul(&a, &b, &truth, NULL);
+    assert_memory_equal(c_memory, expected, 64);
+    return status;
+}
+
+static hone_status matmul_prepacked_plan(world *w)
+{
+    hone_tensor t = matrix(NULL, 4, 4);
+    return hone_matmul_prepacked_plan(w->cpu, &t, w->weights, &t, NULL, &w->made_plan);
+}
+
+static hone_status matmul_unpack(world *w)
+{
+    hone_tensor c = matrix(c_memory, 4, 4);
+    hone_status status = hone_matmul_unpack(w->stream, w->weights, &c);
+    if (status == HONE_OK) assert_memory_equal(c_memory, b_memory, 64);
+    return status;
+}
+
+static hone_status weights_adopt(world *w)
+{
+    hone_matmul_weights_facts facts = {.size = sizeof facts};
+    hone_status               status = hone_matmul_weights_describe(w->weights, &facts);
+    return status == HONE_OK ? hone_matmul_weights_adopt(w->cpu, &facts, &w->made_weights) : status;
+}
+
 static hone_status devices(world *w)
 {
     hone_device_facts facts = {.size = sizeof facts};
@@ -342,6 +388,11 @@ static const struct scene {
     {"matmul_plan", matmul_plan, 1},
     {"matmul_many_plan", matmul_many_plan, 1},
     {"plan_run, plan_describe, plan_scratch", plan_run, 0},
+    {"matmul_pack", matmul_pack, 4},
+    {"matmul_prepacked", matmul_prepacked, 1},
+    {"matmul_prepacked_plan", matmul_prepacked_plan, 1},
+    {"matmul_unpack", matmul_unpack, 1},
+    {"matmul_weights_describe, matmul_weights_adopt", weights_adopt, 1},
     {"device_count, device_at, device_find, device_describe", devices, 0},
     {"stream_wait, stream_reset", waits, 0},
     {"dlpack_export", dlpack_export, 1},
@@ -367,7 +418,7 @@ static int sweep(const struct scene *scene, int for_ever, int *survived)
         if (status != HONE_OK && !failed) fail_msg("%s: failed without a cause: %s", scene->name, hone_last_error());
         if (status == HONE_OK && failed) ++*survived;
         if (status != HONE_OK) {
-            if (w.made_buffer || w.made_plan || w.made_event)
+            if (w.made_buffer || w.made_plan || w.made_event || w.made_weights)
                 assert_true(scene->act == whole_life || scene->act == dlpack_there_and_back);
             works(scene->act(&w));
         }
