@@ -173,6 +173,11 @@ typedef struct cli_hone_options {
 int  cli_open(const cli_call *call, const cli_hone_options *options, cli_hone *out);
 void cli_close(cli_hone *hone);
 
+/* Starts the program again with what modules want set so that their libraries do what they can here; comes back, with
+ * CLI_FINE, where all is set. Nothing may have been printed yet. */
+int           cli_peers_at_their_best(const cli_call *call, const cli_hone *hone);
+extern char **cli_command; /* the words that the program was called with */
+
 /* A request for a problem as it would be made by a call with well aligned operands. */
 hone_request cli_request(const cli_hone *hone, const hone_op *op, const void *problem);
 

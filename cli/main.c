@@ -67,6 +67,7 @@ static int run(int count, char **words)
 
 int main(int count, char **words)
 {
+    cli_command = words;
     cli_catch_interrupts();
     return flushed(run(count - 1, words + 1));
 }

@@ -133,6 +133,15 @@ static bool wants(void *self, const hone_kernel *kernel)
     return !(kernel->properties & HONE_IS_REFERENCE);
 }
 
+/* Could any of them be of a module? */
+static bool wants_modules(const bench *b)
+{
+    if (!strcmp(b->kernels, "chosen")) return false;
+    for (const char *at = b->kernels; *at; at += strcspn(at, ","), at += *at == ',')
+        if (strncmp(at, "cpu.", 4) != 0) return true;
+    return false;
+}
+
 /* Each name in --kernels must be one. */
 static int check_kernels(const bench *b)
 {
@@ -452,6 +461,7 @@ static int run_bench(bench *b)
                             .threads = (int)cli_number(b->call, "threads", 1)};
     int              code = cli_open(b->call, &how, &b->hone);
     if (code != CLI_FINE) return code;
+    if (wants_modules(b) && (code = cli_peers_at_their_best(b->call, &b->hone)) != CLI_FINE) return code;
     if ((code = check_kernels(b)) != CLI_FINE || (code = choose_problems(b)) != CLI_FINE) return code;
     if (!b->hone.device->ceilings_known)
         cli_say(b->call, "no ceilings are kept, so no share of them is told; 'hone devices' measures them");
@@ -502,6 +512,9 @@ const cli_verb cli_verb_bench = {
         "least time that the device's ceilings allow, as a share of the time taken.\n"
         "--json is Google Benchmark's format, with hone's own fields. Its cpu_time repeats real_time: one clock is "
         "read.\n"
+        "Other people's libraries are timed at their best: where one takes this CPU for an older one, bench says so, "
+        "sets "
+        "the variable that mends it, and starts again.\n"
         "Exit code 4 when a kernel was wrong; it is not timed then.",
     .options = options,
     .words_max = 1,
