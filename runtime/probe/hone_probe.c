@@ -75,6 +75,18 @@ static void host_each(const hone_team *team, int chunks, double seconds, void (*
     for (int i = 0; i < chunks; i++) work(argument, i);
 }
 
+/* Both are ELF, for different machines: the loader has no words of its own for that. */
+static bool is_of_another_machine(const char *path)
+{
+    enum { HEAD = 20, MACHINE = 18 };
+    unsigned char its[HEAD] = {0}, own[HEAD] = {0};
+    int           file = open(path, O_RDONLY | O_CLOEXEC), self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    bool          known = read(file, its, HEAD) == HEAD && read(self, own, HEAD) == HEAD && !memcmp(its, "\177ELF", 4);
+    close(file);
+    close(self);
+    return known && memcmp(its + MACHINE, own + MACHINE, 2) != 0;
+}
+
 /* --- the trial -------------------------------------------------------------------------------------------------- */
 
 _Noreturn static void refused(const char *why)
@@ -113,6 +125,7 @@ int main(int count, char **words)
     void *object = dlopen(words[1], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!object) {
         const char *why = dlerror();
+        if (is_of_another_machine(words[1])) refused("it was built for another kind of machine");
         say("refused it cannot be opened: %s", why ? why : "for a reason that was not told");
         return 1;
     }

@@ -3,7 +3,7 @@
 set(folder ${CMAKE_CURRENT_BINARY_DIR}/modules/planted)
 set(number 0)
 foreach(which IN ITEMS sound wrong_abi no_function crash_in_constructor crash abort exit hang_in_constructor hang idle
-        row_lacks backend chatter)
+        row_lacks backend chatter lacks_symbol lacks_library)
     add_library(planted_${which} MODULE modules/planted.c)
     set_target_properties(planted_${which} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${folder}
         C_STANDARD 17 C_EXTENSIONS ON C_VISIBILITY_PRESET hidden)
@@ -12,6 +12,10 @@ foreach(which IN ITEMS sound wrong_abi no_function crash_in_constructor crash ab
     list(APPEND planted planted_${which})
     math(EXPR number "${number} + 1")
 endforeach()
+add_library(planted_elsewhere SHARED modules/planted_elsewhere.c)
+set_target_properties(planted_elsewhere PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${folder}/elsewhere SKIP_BUILD_RPATH ON)
+target_link_libraries(planted_lacks_library PRIVATE planted_elsewhere)
+set_target_properties(planted_lacks_library PROPERTIES SKIP_BUILD_RPATH ON)
 hone_test(modules/found ARGUMENTS $<TARGET_FILE:hone_probe> ${folder})
 add_dependencies(test_modules_found hone_probe ${planted})
 
@@ -53,4 +57,14 @@ if(TARGET hone_module_cblas)
     rows_test(cblas cblas cblas ${stand_ins})
     rows_test(onednn onednn onednn)
     rows_test(onednn_stand_in onednn onednn ${stand_ins})
+endif()
+
+# What `hone doctor` says of each of them: a copy of the program, with planted modules where it looks for its own.
+if(TARGET hone_cli)
+    set(say "exec sh ${CMAKE_CURRENT_SOURCE_DIR}/modules/doctor.sh --each ${PROJECT_BINARY_DIR} ${folder}")
+    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/modules/doctor
+        "#!/bin/sh\n# One after the other: all ways, or those named.\n${say} ${module_abi} \"$@\"\n")
+    add_test(NAME ${prefix}modules.doctor COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/modules/doctor.sh --all
+        ${PROJECT_BINARY_DIR} ${folder} ${module_abi})
+    set_tests_properties(${prefix}modules.doctor PROPERTIES SKIP_RETURN_CODE 77 LABELS modules)
 endif()

@@ -23,6 +23,12 @@
 #define ROW_LACKS             10
 #define BACKEND               11
 #define CHATTER               12
+#define LACKS_SYMBOL          13
+#define LACKS_LIBRARY         14
+
+#if PLANTED == LACKS_SYMBOL || PLANTED == LACKS_LIBRARY
+void planted_elsewhere(void); /* of no library that is here, or of one that is taken away */
+#endif
 
 static const hone_host *host;
 
@@ -107,6 +113,9 @@ const hone_module *hone_module_open(const hone_host *given)
         fflush(stdout);
         break;
     }
+#if PLANTED == LACKS_SYMBOL || PLANTED == LACKS_LIBRARY
+    planted_elsewhere();
+#endif
     host->log(HONE_LOG_WARNING, "planted, and number %d", 1);
     return &module;
 }

@@ -39,7 +39,7 @@ static char        root[64], folder[96], profiles[96];
 static void run_command(const char *format, ...) HONE_PRINTF(1, 2);
 static void run_command(const char *format, ...)
 {
-    char    command[512];
+    char    command[1024];
     va_list list;
     va_start(list, format);
     vsnprintf(command, sizeof command, format, list);
@@ -223,6 +223,10 @@ static void meets_all(void)
     must_say(&s, "idle", HONE_RT_MODULE_IDLE, "nothing to multiply");
     must_say(&s, "lacks", HONE_RT_MODULE_REFUSED, "lacks one of its functions");
     must_say(&s, "backend", HONE_RT_MODULE_REFUSED, "brings a backend");
+    must_say(&s, "symbol", HONE_RT_MODULE_REFUSED, "undefined symbol: planted_elsewhere");
+    must_say(&s, "library", HONE_RT_MODULE_REFUSED, "libplanted_elsewhere.so: cannot open");
+    must_say(&s, "vax", HONE_RT_MODULE_REFUSED, "another kind of machine");
+    must_say(&s, "short", HONE_RT_MODULE_REFUSED, "at opening");
     must_say(&s, "garbage", HONE_RT_MODULE_REFUSED, "cannot be opened");
     must_say(&s, "empty", HONE_RT_MODULE_REFUSED, "cannot be opened");
     must_say(&s, "open", HONE_RT_MODULE_REFUSED, "others may write");
@@ -246,14 +250,30 @@ static ino_t proofs_inode(void)
 static void test_faults(void **state)
 {
     static const char *const rows[][2] = {
-        {"wrong_abi", "abi"}, {"no_function", "function"}, {"crash_in_constructor", "constructor"}, {"crash", "crash"},
-        {"abort", "abort"}, {"exit", "exit"}, {"hang_in_constructor", "hang"}, {"hang", "hang2"}, {"idle", "idle"},
-        {"row_lacks", "lacks"}, {"backend", "backend"}, {"sound", "open"}, {"sound", "theirs"}, {"chatter", "chatter"},
+        {"wrong_abi", "abi"},
+        {"no_function", "function"},
+        {"crash_in_constructor", "constructor"},
+        {"crash", "crash"},
+        {"abort", "abort"},
+        {"exit", "exit"},
+        {"hang_in_constructor", "hang"},
+        {"hang", "hang2"},
+        {"idle", "idle"},
+        {"row_lacks", "lacks"},
+        {"backend", "backend"},
+        {"lacks_symbol", "symbol"},
+        {"lacks_library", "library"},
+        {"sound", "vax"},
+        {"sound", "open"},
+        {"sound", "theirs"},
+        {"chatter", "chatter"},
         {"sound", "sound"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) plant(rows[i][0], rows[i][1]);
     run_command("cd %s && head -c 5000 /dev/urandom > hone_garbage.so && : > hone_empty.so && chmod o+w hone_open.so"
+                " && head -c 600 hone_sound.so > hone_short.so"
+                " && printf '\\013\\000' | dd of=hone_vax.so bs=1 seek=18 conv=notrunc 2>/dev/null"
                 " && ln -s hone_sound.so hone_link.so && mkdir hone_folder.so && cp hone_sound.so other.so"
                 " && cp hone_sound.so hone_.so && cp hone_sound.so hone_notes.txt",
                 folder);
