@@ -14,10 +14,14 @@
  * Callers that compute at once are counted, and worker w helps only while w + callers < CPUs: together they are never
  * more than the CPUs, however many threads of the application call.
  *
- * Without work a worker spins for about as long as waking it would take, then sleeps. One that finds that it lost its
- * CPU meanwhile sleeps at once: somebody else can use it. To wake a sleeper costs its waker microseconds, and it comes
- * tens of microseconds later: only work that takes longer, in one call or in a row of them, wakes any. A caller wakes
- * few, and each that comes wakes others.
+ * Without work a worker spins for about as long as waking it would take, then sleeps. To wake a sleeper costs its waker
+ * microseconds, and it comes tens of microseconds later: only work that takes longer, in one call or in a row of them,
+ * wakes any. A caller wakes few, and each that comes wakes others.
+ *
+ * Workers use CPUs that nobody else wants: one that was woken, or spins, offers its CPU to whoever waits for it - the
+ * spinning threads of another library, as a rule. Where that is taken, the worker sleeps when it is back, and for a
+ * while none is woken. One that was woken on its caller's CPU sleeps again, too. Only work of many milliseconds takes
+ * its turns with others, as any program's does: no chunk of it is held up for long, seen from its end.
  *
  * All memory is static: the pool outlives contexts, and takes nothing from the program's allocator. */
 #include "backends/cpu/pool.h"
@@ -30,6 +34,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -43,8 +48,15 @@ enum {
     WORDS = (WORKERS_MAX + 63) / 64,
     WAKES = 2,           /* workers that one thread wakes at a time */
     SPIN_NS = 60000,     /* about what it takes from waking a sleeper until it works */
-    LOST_NS = 20000,     /* between two looks at the clock, a microsecond apart: another thread had the CPU */
+    OFFER_NS = 3000,     /* how often a spinning worker offers its CPU */
+    LOST_NS = 10000,     /* it took so long to get it back: another thread had it */
+    CROWDED_NS = 500000, /* how long nobody is woken after that; when it happens again soon, twice as long, */
+    CROWDED_NS_MAX = 64000000, /* up to this */
+    SOON_NS = 10000000,        /* soon: within a scheduler's slices */
+    WARY_NS = 200000000, /* how long after it workers look again whether they are alone, */
+    PROOF_NS = 60000,    /* for so long before they help, and after each job */
     WAKE_NS = 100000,    /* work that pays for waking */
+    FAIR_NS = 10000000,  /* work that takes its turns among others, as any program does: several of a scheduler's */
     SHARE_NS = 2000,     /* a helper has at least so much to do */
     UNKNOWN_NS = 20000,  /* what is reckoned for work that nobody estimated */
     PATIENCE_NS = 50000, /* how long a caller spins for the last chunks before it offers its CPU */
@@ -70,6 +82,8 @@ typedef struct job {
     int      bundles;
     unsigned modes;          /* of floating point, as the caller has them */
     bool     wakes;          /* it pays to wake workers for it */
+    _Atomic(bool) fair;      /* it is long enough to take its turns */
+    _Atomic(int)  cpu;       /* where its caller was */
     _Alignas(64) _Atomic(int) finished; /* bundles done by workers that have left */
     _Alignas(128) _Atomic(bool) taken;
 } job;
@@ -80,6 +94,7 @@ typedef struct worker {
     pthread_t          thread;
     int                index;
     unsigned           modes;
+    long               switches; /* times that another thread was given its CPU, as far as it looked */
 } worker;
 
 static struct {
@@ -87,9 +102,9 @@ static struct {
     _Alignas(128) _Atomic(uint64_t) asleep[WORDS];
     _Alignas(64) _Atomic(int) running; /* workers */
     _Atomic(int)     limit;            /* threads that may compute at once: as allowed, or as a call wanted */
-    _Atomic(int64_t) unhelped_ns, unhelped_until_ns;
-    _Atomic(bool)    locked; /* starting and ending workers */
-    bool             closed, watched, bind, exhausted;
+    _Atomic(int64_t) unhelped_ns, unhelped_until_ns, crowded_until_ns, crowded_ns;
+    _Alignas(64) _Atomic(bool) locked; /* starting and ending workers, and what follows */
+    _Alignas(64) bool closed, watched, bind, exhausted;
     int              allowed;
     hone_cpu_mask    usable;
     job              jobs[SLOTS];
@@ -219,26 +234,43 @@ static bool may_help(const worker *me, uint64_t state)
     return me->index + callers < atomic_load_explicit(&pool.limit, memory_order_relaxed);
 }
 
-static bool claimable(const worker *me, uint64_t state)
+static bool help_wanted(const job *it)
+{
+    uint64_t ticket = atomic_load_explicit(&it->ticket, memory_order_relaxed);
+    return ticket & TICKET_LEFT && ticket & TICKET_LEAVES;
+}
+
+/* Is there a job that this worker may help with? With `fair`: one that takes its turns. */
+static bool job_waits(const worker *me, uint64_t state, bool fair)
 {
     if (!may_help(me, state)) return false;
     for (uint64_t open = state & STATE_OPEN; open; open &= open - 1) {
-        uint64_t ticket = atomic_load_explicit(&pool.jobs[__builtin_ctzll(open)].ticket, memory_order_relaxed);
-        if (ticket & TICKET_LEFT && ticket & TICKET_LEAVES) return true;
+        const job *it = &pool.jobs[__builtin_ctzll(open)];
+        if (help_wanted(it) && (!fair || atomic_load_explicit(&it->fair, memory_order_relaxed))) return true;
     }
     return false;
 }
 
-static void sleep_until_woken(worker *me)
+/* `lost`: the CPU is somebody else's; work that is at hand must wait until it is worth another look. */
+static void sleep_until_woken(worker *me, bool lost)
 {
     _Atomic(uint64_t) *word = &pool.asleep[me->index / 64];
     const uint64_t     bit = (uint64_t)1 << (me->index % 64);
+    struct timespec    span, *limit = NULL;
     atomic_store_explicit(&me->bell, 0, memory_order_relaxed);
     atomic_fetch_or(word, bit);
     /* Who opens a slot looks for sleepers afterwards; who lies down looks for open slots afterwards. */
     uint64_t state = atomic_load(&pool.state);
-    if ((state & STATE_STOP || claimable(me, state)) && atomic_fetch_and(word, ~bit) & bit) return;
-    while (!atomic_load_explicit(&me->bell, memory_order_acquire))
+    bool     stays = state & STATE_STOP || job_waits(me, state, lost);
+    if (!stays && lost && job_waits(me, state, false)) {
+        int64_t ns = atomic_load_explicit(&pool.crowded_ns, memory_order_relaxed);
+        span = (struct timespec){0, (long)ns};
+        limit = &span;
+    }
+    while (!stays && !atomic_load_explicit(&me->bell, memory_order_acquire))
+        stays = syscall(SYS_futex, &me->bell, FUTEX_WAIT_PRIVATE, 0, limit, NULL, 0) != 0 && errno == ETIMEDOUT;
+    if (!stays || atomic_fetch_and(word, ~bit) & bit) return;
+    while (!atomic_load_explicit(&me->bell, memory_order_acquire)) /* its waker is at the bell */
         syscall(SYS_futex, &me->bell, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 }
 
@@ -278,30 +310,96 @@ static bool help_any(worker *me, uint64_t state)
     return false;
 }
 
+/* Has another thread had the CPU since this was asked last? A hypervisor that stops all of it is not meant. */
+static bool switched(worker *me)
+{
+    struct rusage usage;
+    long          before = me->switches;
+    if (getrusage(RUSAGE_THREAD, &usage) != 0) return true;
+    me->switches = usage.ru_nivcsw;
+    return me->switches != before;
+}
+
+/* Workers are not wanted for a while. */
+static void crowded(int64_t now)
+{
+    int64_t last = atomic_load_explicit(&pool.crowded_until_ns, memory_order_relaxed);
+    int64_t span = atomic_load_explicit(&pool.crowded_ns, memory_order_relaxed);
+    if (now < last) return;
+    span = now - last < 2 * span + SOON_NS ? hone_min(2 * span, CROWDED_NS_MAX) : CROWDED_NS;
+    atomic_store_explicit(&pool.crowded_ns, span, memory_order_relaxed);
+    atomic_store_explicit(&pool.crowded_until_ns, now + span, memory_order_relaxed);
+}
+
+/* Is this the CPU of a caller that waits for help? */
+static bool in_the_way(void)
+{
+    int cpu = sched_getcpu();
+    for (uint64_t open = atomic_load(&pool.state) & STATE_OPEN; open; open &= open - 1) {
+        const job *it = &pool.jobs[__builtin_ctzll(open)];
+        if (atomic_load_explicit(&it->cpu, memory_order_relaxed) == cpu && help_wanted(it)) return true;
+    }
+    return false;
+}
+
+/* Offers the CPU to other threads. True: one took it, or its caller waits for it. */
+static bool lost_cpu(worker *me)
+{
+    int64_t before = hone_now_ns();
+    sched_yield();
+    return (hone_now_ns() - before > LOST_NS && switched(me)) || in_the_way();
+}
+
+static bool wary(int64_t now)
+{
+    return now < atomic_load_explicit(&pool.crowded_until_ns, memory_order_relaxed) + WARY_NS;
+}
+
+/* Where the CPU was lost not long ago: is it this worker's for a while, before it takes a chunk with it? */
+static bool proves_alone(worker *me)
+{
+    int64_t until = hone_now_ns() + PROOF_NS;
+    switched(me);
+    while (hone_now_ns() < until) {
+        if (lost_cpu(me) || atomic_load_explicit(&pool.state, memory_order_relaxed) & STATE_STOP) return false;
+        for (int i = 0; i < LOOKS; i++) relax();
+    }
+    return !switched(me);
+}
+
 static void *worker_run(void *it)
 {
     worker *me = it;
     me->modes = modes_read();
-    int64_t last = hone_now_ns(), until = last + SPIN_NS;
+    me->switches = 0;
+    int64_t offered = 0, until = hone_now_ns() + SPIN_NS;
     for (;;) {
+        int64_t  now = hone_now_ns();
+        uint64_t state = atomic_load_explicit(&pool.state, memory_order_acquire);
+        bool     lost = false;
+        if (state & STATE_STOP) return NULL;
+        if (now - offered > OFFER_NS && !job_waits(me, state, true)) {
+            lost = lost_cpu(me) || (!offered && wary(now) && !proves_alone(me));
+            offered = hone_now_ns();
+        }
+        if (lost || now > until) {
+            if (lost) {
+                atomic_fetch_add_explicit(&me->lost, 1, memory_order_relaxed);
+                crowded(offered);
+            }
+            sleep_until_woken(me, lost);
+            until = hone_now_ns() + SPIN_NS;
+            offered = 0;
+            continue;
+        }
         for (int i = 0; i < LOOKS; i++) {
-            uint64_t state = atomic_load_explicit(&pool.state, memory_order_acquire);
-            if (state & STATE_STOP) return NULL;
+            state = atomic_load_explicit(&pool.state, memory_order_acquire);
             if (help_any(me, state)) {
-                last = hone_now_ns();
-                until = last + SPIN_NS;
+                until = hone_now_ns() + SPIN_NS;
+                if (wary(until) && switched(me)) offered = 0; /* looked into at once */
             }
             relax();
         }
-        int64_t now = hone_now_ns();
-        bool    lost = now - last > LOST_NS;
-        if (lost) atomic_fetch_add_explicit(&me->lost, 1, memory_order_relaxed);
-        if (lost || now > until) {
-            sleep_until_woken(me);
-            now = hone_now_ns();
-            until = now + SPIN_NS;
-        }
-        last = now;
     }
 }
 
@@ -426,8 +524,10 @@ void hone_cpu_pool_look(hone_cpu_pool_view *out)
  * awake have taken together what waking costs. */
 static bool pays_to_wake(int64_t work_ns)
 {
-    if (work_ns >= WAKE_NS) return true;
+    if (work_ns >= FAIR_NS) return true;
     int64_t now = hone_now_ns(), sum = 0;
+    if (now < atomic_load_explicit(&pool.crowded_until_ns, memory_order_relaxed)) return false;
+    if (work_ns >= WAKE_NS) return true;
     if (now < atomic_load_explicit(&pool.unhelped_until_ns, memory_order_relaxed))
         sum = atomic_load_explicit(&pool.unhelped_ns, memory_order_relaxed);
     sum += work_ns;
@@ -489,6 +589,8 @@ void hone_cpu_pool_run(int count, int chunks, double seconds, void (*work)(void 
     it->bundles = (int)hone_divide_up(chunks, it->bundle);
     it->modes = modes_read();
     it->wakes = wakes;
+    atomic_store_explicit(&it->fair, work_ns >= FAIR_NS, memory_order_relaxed);
+    atomic_store_explicit(&it->cpu, sched_getcpu(), memory_order_relaxed);
     atomic_store_explicit(&it->finished, 0, memory_order_relaxed);
     /* The first bundle is the caller's. */
     uint64_t call = (atomic_load_explicit(&it->ticket, memory_order_relaxed) / TICKET_CALL + 1) * TICKET_CALL;

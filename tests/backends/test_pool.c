@@ -20,6 +20,14 @@
 #include "backends/cpu/topology.h"
 #include "base/clock.h"
 
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#define THREAD_SANITIZER __has_feature(thread_sanitizer)
+#else
+#define THREAD_SANITIZER 0
+#endif
+
 #define LONG 1.0 /* seconds that nobody doubts to be worth a thread */
 
 enum { MOST = 4096, CALLERS = 6, ROUNDS = 2000 / HONE_TEST_SHARE };
@@ -34,8 +42,8 @@ static int set_up(void **state)
     hone_cpu_mask usable;
     (void)state;
     hone_cpu_usable(&usable);
-    hone_cpu_pool_stop();
     hone_cpu_pool_allow(&usable, 4, false);
+    hone_cpu_pool_stop();
     return 0;
 }
 
@@ -116,7 +124,6 @@ static void callers_at_once(void **state)
     assert_int_equal(atomic_load(&wrong), 0);
     hone_cpu_pool_look(&view);
     assert_int_equal(view.workers, 3);
-    print_message("%d callers at once: workers ran %lld chunks\n", CALLERS, view.helped);
 }
 
 /* Holds until `wanted` threads are in it at once, so that somebody must help; the caller gives in after a while that
@@ -160,46 +167,59 @@ static void workers_do_help(void **state)
     assert_int_equal(meet_with(4, 4, 4), 4);
 }
 
-/* Never more at once than the call may use, and never more computing than CPUs, whoever calls. */
-static _Atomic(int) computing, most_computing;
+/* Two callers on two CPUs: while both are in their first chunk, workers must leave the others alone. */
+static _Atomic(int) inside, through, by_others;
+static pthread_t    caller[2];
 
-static void watch(void *argument, int chunk)
+static bool is_caller(void)
 {
-    meeting *m = argument;
-    (void)chunk;
-    int here = atomic_fetch_add(&m->present, 1) + 1, all = atomic_fetch_add(&computing, 1) + 1;
-    int most = atomic_load(&m->most), most_all = atomic_load(&most_computing);
-    while (here > most && !atomic_compare_exchange_weak(&m->most, &most, here)) {
-    }
-    while (all > most_all && !atomic_compare_exchange_weak(&most_computing, &most_all, all)) {
-    }
-    for (volatile int i = 0; i < 2000; i = i + 1) {
-    }
-    atomic_fetch_sub(&computing, 1);
-    atomic_fetch_sub(&m->present, 1);
+    return pthread_equal(pthread_self(), caller[0]) || pthread_equal(pthread_self(), caller[1]);
 }
 
-static void *call_and_watch(void *argument)
+static void stay_or_count(void *argument, int chunk)
 {
     (void)argument;
-    for (int i = 0; i < ROUNDS / 20; i++) {
-        meeting m = {0};
-        hone_cpu_each(&(hone_team){NULL, 3}, 40, LONG, watch, &m);
-        if (atomic_load(&m.most) > 3) atomic_fetch_add(&wrong, 1);
+    if (chunk) {
+        if (!is_caller() && atomic_load(&inside) == 2 && atomic_load(&through) < 2) atomic_fetch_add(&by_others, 1);
+        return;
     }
+    atomic_fetch_add(&inside, 1);
+    while (atomic_load(&inside) < 2) sched_yield();
+    nap(2000000);
+    atomic_fetch_add(&through, 1);
+    while (atomic_load(&through) < 2) sched_yield();
+}
+
+static pthread_barrier_t both;
+
+static void *call_and_stay(void *argument)
+{
+    caller[(intptr_t)argument] = pthread_self();
+    pthread_barrier_wait(&both);
+    hone_cpu_each(&(hone_team){NULL, 2}, 1000, LONG, stay_or_count, NULL);
     return NULL;
 }
 
 static void no_more_than_the_cpus(void **state)
 {
-    pthread_t thread[CALLERS];
+    hone_cpu_mask usable;
     (void)state;
-    for (int i = 0; i < CALLERS; i++) assert_int_equal(pthread_create(&thread[i], NULL, call_and_watch, NULL), 0);
-    for (int i = 0; i < CALLERS; i++) pthread_join(thread[i], NULL);
-    assert_int_equal(atomic_load(&wrong), 0);
-    /* A worker looks after each chunk: one that helped while there was room may be in its last. */
-    print_message("%d callers, 4 CPUs: %d threads computed at once\n", CALLERS, atomic_load(&most_computing));
-    assert_true(atomic_load(&most_computing) <= CALLERS + 3);
+    hone_cpu_usable(&usable);
+    hone_cpu_pool_allow(&usable, 2, false);
+    hone_cpu_pool_stop();
+    assert_int_equal(meet_with(2, 2, 2), 2); /* there is a worker, awake */
+    pthread_barrier_init(&both, NULL, 2);
+    for (int i = 0; i < 20; i++) {
+        pthread_t thread[2];
+        atomic_store(&inside, 0);
+        atomic_store(&through, 0);
+        atomic_store(&by_others, 0);
+        for (int t = 0; t < 2; t++)
+            assert_int_equal(pthread_create(&thread[t], NULL, call_and_stay, (void *)(intptr_t)t), 0);
+        for (int t = 0; t < 2; t++) pthread_join(thread[t], NULL);
+        assert_true(atomic_load(&by_others) <= 1); /* the one that it had begun to take */
+    }
+    pthread_barrier_destroy(&both);
 }
 
 /* --- nested ------------------------------------------------------------------------------------------------------ */
@@ -297,6 +317,64 @@ static void short_work_wakes_nobody(void **state)
     assert_int_equal(atomic_load(&t.calls), 220);
 }
 
+/* --- where they run ---------------------------------------------------------------------------------------------- */
+
+static meeting       all_four;
+static hone_cpu_mask seen_at[4];
+static _Atomic(int)  seen_count;
+
+static void see_where(void *argument, int chunk)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (!pthread_equal(pthread_self(), *(pthread_t *)argument) && sched_getaffinity(0, sizeof set, &set) == 0) {
+        int at = atomic_fetch_add(&seen_count, 1);
+        for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+            if (CPU_ISSET(cpu, &set)) seen_at[at].word[cpu / 64] |= (uint64_t)1 << (cpu % 64);
+    }
+    meet(&all_four, chunk);
+}
+
+static int bits(const hone_cpu_mask *mask)
+{
+    int count_ = 0;
+    for (int i = 0; i < HONE_CPU_MASK_WORDS; i++) count_ += __builtin_popcountll(mask->word[i]);
+    return count_;
+}
+
+/* Workers made by a thread that is bound to one CPU are not bound with it; those that are to be bound stay on one CPU
+ * each, of those that the process may use. */
+static void workers_stay_where_they_may(void **state)
+{
+    hone_cpu_mask usable;
+    cpu_set_t     before, one;
+    pthread_t     me = pthread_self();
+    int           first = 0;
+    (void)state;
+    hone_cpu_usable(&usable);
+    while (!hone_cpu_mask_has(&usable, first)) first++;
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    for (int bind = 0; bind < 2; bind++) {
+        hone_cpu_pool_stop();
+        hone_cpu_pool_allow(&usable, 4, bind);
+        memset(seen_at, 0, sizeof seen_at);
+        atomic_store(&seen_count, 0);
+        atomic_store(&all_four.most, 0);
+        all_four.wanted = 4;
+        hone_cpu_each(&(hone_team){NULL, 4}, 4, LONG, see_where, &me);
+        assert_int_equal(atomic_load(&seen_count), 3);
+        for (int i = 0; i < atomic_load(&seen_count); i++) {
+            for (int w = 0; w < HONE_CPU_MASK_WORDS; w++) assert_int_equal(seen_at[i].word[w] & ~usable.word[w], 0);
+            assert_int_equal(bits(&seen_at[i]), bind ? 1 : bits(&usable));
+            if (bind && bits(&usable) > 3) assert_false(hone_cpu_mask_has(&seen_at[i], first)); /* the caller's */
+        }
+    }
+    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
+}
+
 /* --- fork -------------------------------------------------------------------------------------------------------- */
 
 static _Atomic(bool) enough;
@@ -313,6 +391,7 @@ static void a_child_begins_anew(void **state)
 {
     pthread_t thread[2];
     (void)state;
+    if (THREAD_SANITIZER) skip(); /* it knows no child of many threads that makes its own */
     atomic_store(&enough, false);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&thread[i], NULL, call_until_enough, (void *)(intptr_t)i), 0);
@@ -376,6 +455,7 @@ int main(void)
 #endif
         cmocka_unit_test_setup(an_idle_pool_burns_nothing, set_up),
         cmocka_unit_test_setup(short_work_wakes_nobody, set_up),
+        cmocka_unit_test_setup(workers_stay_where_they_may, set_up),
         cmocka_unit_test_setup(a_child_begins_anew, set_up),
         cmocka_unit_test_setup(stopped_and_started_again, set_up),
     };
