@@ -1,8 +1,11 @@
 /* hone devices: what is here, what it can do, and what is missing. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/cpu/cpu.h"
+#include "base/file.h"
 #include "base/options.h"
+#include "cli/draw.h"
 #include "cli/show.h"
 #include "runtime/modules.h"
 #include "tuner/ceilings.h"
@@ -10,6 +13,11 @@
 static const cli_option options[] = {
     CLI_OPTION_DEVICE,
     {"measure", CLI_FLAG, NULL, "measure the ceilings again, and keep them", 0, 0},
+    {"svg", CLI_TEXT, "FILE", "draw the machine and its ceilings into FILE too", 0, 0},
+    {"topology", CLI_TEXT, "T",
+     "draw another machine, and measure nothing: a file that lstopo saved as XML, or words such "
+     "as \"package:2 l3:1 core:8 pu:2\"",
+     0, 0},
     CLI_OPTION_JSON,
     CLI_OPTION_END,
 };
@@ -75,6 +83,95 @@ static const char *origin_text(origin from)
     return "not measured";
 }
 
+/* Writes the drawing where it is asked for; CLI_FINE also where it is not. */
+static int draw_svg(const cli_call *call, const hone_machine *machine, const char *label, const hone_be_device *device)
+{
+    const char *path = cli_text(call, "svg", NULL);
+    size_t      bytes;
+    if (!path) return CLI_FINE;
+    char       *text = cli_draw_svg(machine, label, device, &bytes);
+    hone_status status = hone_file_write(path, text, bytes);
+    free(text);
+    return status == HONE_OK ? CLI_FINE : cli_fail_status(call, status);
+}
+
+/* --topology: a machine that is not here. */
+static int another(const cli_call *call, const char *text)
+{
+    hone_machine machine;
+    if (hone_machine_described(text, &machine) != HONE_OK) return cli_fail(call, "%s", hone_last_error());
+    int code = draw_svg(call, &machine, *machine.model ? machine.model : text, NULL);
+    if (code == CLI_FINE && call->json) {
+        json_t *answer = cli_answer(call);
+        cli_set(answer, "topology", cli_string(text));
+        cli_set(answer, "machine", cli_machine_json(&machine));
+        cli_print_json(answer);
+    } else if (code == CLI_FINE) {
+        fputs(cli_painted(stdout, CLI_BOLD), stdout);
+        cli_wrap(stdout, 0, *machine.model ? machine.model : text);
+        fputs(cli_painted(stdout, CLI_PLAIN), stdout);
+        cli_draw_text(stdout, &machine);
+    }
+    hone_machine_free(&machine);
+    return code;
+}
+
+/* What this process may use of the machine, and what it is worth. */
+static char *share_text(const hone_machine *machine, const hone_cpu_layout *layout)
+{
+    char *quota = layout->quota > 0 ? cli_format(", %.3g CPUs' time by its control group", layout->quota)
+                                    : cli_format("%s", "");
+    char *text = cli_format("this process may use %d of %d cores%s: %d thread%s at once", layout->cores, machine->cores,
+                            quota, layout->at_once, layout->at_once == 1 ? "" : "s");
+    free(quota);
+    return text;
+}
+
+static json_t *share_json(const hone_cpu_layout *layout)
+{
+    json_t *it = cli_object(), *kinds = cli_array(), *nodes = cli_array();
+    cli_set(it, "cores", json_integer(layout->cores));
+    cli_set(it, "hardware_threads", json_integer(layout->threads));
+    cli_set(it, "at_once", json_integer(layout->at_once));
+    cli_set(it, "quota_cpus", layout->quota > 0 ? cli_real(layout->quota) : json_null());
+    cli_set(it, "packages", json_integer(layout->packages));
+    cli_set(it, "numa_nodes", json_integer(layout->nodes));
+    cli_set(it, "l3s", json_integer(layout->l3s));
+    for (int node = 0; node < layout->nodes && node < HONE_CPU_NODES_MAX; node++)
+        cli_append(nodes, json_integer((json_int_t)layout->node_bytes[node]));
+    cli_set(it, "numa_node_bytes", nodes);
+    for (int kind = 0; kind < HONE_CPU_KINDS_MAX && layout->kinds[kind]; kind++)
+        cli_append(kinds, json_integer(layout->kinds[kind]));
+    cli_set(it, "kind_cores", kinds);
+    return it;
+}
+
+/* The machine around a CPU device: into the answer, or drawn. */
+static int show_machine(const cli_call *call, const hone_be_device *device, json_t *answer)
+{
+    hone_machine    machine;
+    hone_cpu_layout layout;
+    int             code = CLI_FINE;
+    hone_cpu_layout_here(&layout);
+    if (hone_machine_here(&machine) != HONE_OK) {
+        cli_say(call, "the machine cannot be drawn: %s", hone_last_error());
+        return cli_given(call, "svg") ? CLI_UNUSABLE : CLI_FINE;
+    }
+    code = draw_svg(call, &machine, device->label, device);
+    if (answer) {
+        cli_set(answer, "machine", cli_machine_json(&machine));
+        cli_set(answer, "share", share_json(&layout));
+    } else {
+        char *share = share_text(&machine, &layout);
+        printf("\n");
+        cli_draw_text(stdout, &machine);
+        printf("  %s\n", share);
+        free(share);
+    }
+    hone_machine_free(&machine);
+    return code;
+}
+
 static json_t *to_json(const hone_be_device *device, origin from, const char *path)
 {
     json_t *it = cli_device_json(device);
@@ -89,7 +186,6 @@ static void to_text(const hone_be_device *device, origin from, const char *path)
     cli_show_device(stdout, device);
     printf("  ceilings      %s\n", origin_text(from));
     if (*path) printf("  profile       %s\n", path);
-    if (from != ORIGIN_NONE) cli_show_ceilings(stdout, device, &device->ceilings);
 }
 
 /* NULL: it is here. Else why not. */
@@ -169,19 +265,25 @@ static int devices(const cli_call *call)
 {
     cli_hone         hone;
     cli_hone_options how = {.device = cli_text(call, "device", NULL), .quiet = true};
-    int              code = cli_open(call, &how, &hone);
+    const char      *topology = cli_text(call, "topology", NULL);
+    if (topology && (how.device || cli_given(call, "measure")))
+        return cli_fail(call, "--topology is of a machine that is not here: it takes no --device and no --measure");
+    if (topology) return another(call, topology);
+    int code = cli_open(call, &how, &hone);
     if (code != CLI_FINE) return code;
 
     json_t *list = cli_array();
     int     shown = 0;
-    for (int i = 0; i < hone_rt_device_count(hone.context); i++) {
+    for (int i = 0; i < hone_rt_device_count(hone.context) && code == CLI_FINE; i++) {
         hone_be_device *device = hone_rt_device_at(hone.context, i);
         char            path[4096];
+        bool            cpu = !strcmp(device->backend->name, "cpu");
         if (how.device && device != hone.device) continue;
         origin from = find_ceilings(call, device);
         if (hone_rt_profile_path(device, NULL, path, sizeof path) != HONE_OK) *path = 0;
         if (call->json) {
             json_t *it = to_json(device, from, path);
+            if (cpu) code = show_machine(call, device, it);
             cli_set(it, "libraries", libraries_json(hone.context, device));
             cli_append(list, it);
             continue;
@@ -189,6 +291,8 @@ static int devices(const cli_call *call)
         if (shown++) printf("\n");
         to_text(device, from, path);
         libraries_text(hone.context, device);
+        if (cpu) code = show_machine(call, device, NULL);
+        if (from != ORIGIN_NONE) cli_show_ceilings(stdout, device, &device->ceilings);
     }
     if (call->json) {
         json_t *answer = cli_answer(call);
@@ -200,7 +304,7 @@ static int devices(const cli_call *call)
         absent_text(hone.context);
     }
     cli_close(&hone);
-    return CLI_FINE;
+    return code;
 }
 
 const cli_verb cli_verb_devices = {
@@ -209,7 +313,9 @@ const cli_verb cli_verb_devices = {
     .usage = "",
     .examples = "  hone devices               measures the ceilings once, then reads them\n"
                 "  hone devices --measure     measures them again\n"
-                "  hone devices --json | jq '.devices[0].ceilings.flops'\n",
+                "  hone devices --json | jq '.devices[0].ceilings.flops'\n"
+                "  hone devices --svg machine.svg\n"
+                "  hone devices --topology \"package:8 numanode:2 l3:1 core:16 pu:2\"\n",
     .more = "Ceilings are what the machine gave when it was measured: arithmetic for each type and instruction set, "
             "bandwidth for each level of memory, by one thread and by all. They are kept in the profile of this "
             "silicon (HONE_PROFILE_PATH, else the user's data folder), and estimates and rooflines rest on them.",

@@ -58,12 +58,14 @@ int hone_cpu_kinds_of(hwloc_topology_t topology, hwloc_bitmap_t out[HONE_CPU_KIN
     int kinds = hwloc_cpukinds_get_nr(topology, 0), count = 0; /* the weakest comes first */
     for (int kind = kinds - 1; kind >= 0 && kinds > 1; kind--) {
         hwloc_bitmap_t set = hwloc_bitmap_alloc();
-        if (!set || !kind_named(topology, kind, set) || count == HONE_CPU_KINDS_MAX) {
-            if (set && count == HONE_CPU_KINDS_MAX) hwloc_bitmap_or(out[count - 1], out[count - 1], set);
-            hwloc_bitmap_free(set);
+        bool           named = set && kind_named(topology, kind, set);
+        if (named) hwloc_bitmap_and(set, set, hwloc_topology_get_topology_cpuset(topology));
+        if (named && count < HONE_CPU_KINDS_MAX && !hwloc_bitmap_iszero(set)) {
+            out[count++] = set;
             continue;
         }
-        out[count++] = set;
+        if (named && count == HONE_CPU_KINDS_MAX) hwloc_bitmap_or(out[count - 1], out[count - 1], set);
+        hwloc_bitmap_free(set);
     }
     return count;
 }

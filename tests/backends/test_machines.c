@@ -1,5 +1,5 @@
-/* Machines that nobody has at hand, recorded as Linux tells of them: read from their files and by hwloc, which must see
- * the same. */
+/* Machines that nobody has at hand: recorded as Linux tells of them, read from their files and by hwloc, which must see
+ * the same; and described by hwloc's words or XML, as summaries and as trees. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,8 +10,10 @@
 
 #include <stdlib.h>
 
-#include "backends/cpu/topology.h"
+#include "backends/cpu/machine.h"
+#include "base/status.h"
 #include "tests/backends/recorded.h"
+#include "tests/memory.h"
 
 static char root[64];
 
@@ -42,11 +44,11 @@ static const struct {
     recorded_machine machine;
     struct expected  seen[3];
 } machines[] = {
-    {{.name = "eight sockets, two nodes each", .strong = 32, .smt = 2, .l3_cores = 4, .node_cores = 2,
-      .package_cores = 4, .older_names = true, BIG},
-     {{"0-63", 32, 64, 32, {32}, 8, 16, 8, {1, 1, 4}},
-      {"20-23,52-55", 4, 8, 4, {4}, 1, 2, 1, {1, 1, 4}},    /* its sixth socket */
-      {"3,4,35", 2, 3, 2, {2}, 2, 2, 2, {1, 1, 1}}}},       /* three threads of two cores of two sockets */
+    {{.name = "eight sockets, two nodes each", .strong = 16, .smt = 2, .l3_cores = 2, .node_cores = 1,
+      .package_cores = 2, .older_names = true, BIG},
+     {{"0-31", 16, 32, 16, {16}, 8, 16, 8, {1, 1, 2}},
+      {"10-11,26-27", 2, 4, 2, {2}, 1, 2, 1, {1, 1, 2}},    /* its sixth socket */
+      {"3,4,19", 2, 3, 2, {2}, 2, 2, 2, {1, 1, 1}}}},       /* three threads of two cores of two sockets */
     {{.name = "four groups of cores with an L3 each", .strong = 16, .smt = 1, .l3_cores = 4, .node_cores = 16,
       .package_cores = 16, BIG},
      {{"0-15", 16, 16, 16, {16}, 1, 1, 4, {1, 1, 4}}, {"2-9", 8, 8, 8, {8}, 1, 1, 3, {1, 1, 2}}}},
@@ -174,10 +176,171 @@ static void files_and_hwloc_see_the_same(void **state)
     }
 }
 
+/* --- described: by hwloc's words and by XML ---------------------------------------------------------------------- */
+
+#define XML(name) "tests/backends/machines/" name ".xml"
+
+static hwloc_topology_t load(const char *text)
+{
+    hwloc_topology_t topology;
+    assert_int_equal(hwloc_topology_init(&topology), 0);
+    assert_int_equal(hwloc_topology_set_flags(topology, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED), 0);
+    if (strstr(text, ".xml")) assert_int_equal(hwloc_topology_set_xml(topology, text), 0);
+    else assert_int_equal(hwloc_topology_set_synthetic(topology, text), 0);
+    assert_int_equal(hwloc_topology_load(topology), 0);
+    return topology;
+}
+
+static const struct {
+    const char *text;
+    struct expected is;
+} described[] = {
+    {"package:8 numanode:2 l3:1 core:16 pu:2", {NULL, 256, 512, 256, {256}, 8, 16, 16, {0, 0, 16}}},
+    {"package:8 [numanode(memory=1073741824)] l3:2 l2:8 l1d:1 core:1 pu:2",
+     {NULL, 128, 256, 128, {128}, 8, 8, 16, {1, 1, 8}}},
+    {"pu:3", {NULL, 3, 3, 3, {3}, 1, 1, 0, {0, 0, 0}}},
+    {XML("strong-and-weak"), {NULL, 16, 24, 16, {8, 8}, 1, 1, 1, {1, 1, 16}}},
+    {XML("four-threads-a-core"), {NULL, 16, 64, 16, {16}, 2, 2, 8, {1, 1, 2}}},
+    {XML("one-core-of-sixteen"), {NULL, 1, 2, 1, {1}, 1, 1, 1, {1, 1, 1}}},
+};
+
+static void described_machines_are_understood(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof described / sizeof *described; i++) {
+        const struct expected *is = &described[i].is;
+        const recorded_machine named = {.name = described[i].text}, *m = &named;
+        hone_cpu_layout  files;
+        hwloc_topology_t topology = load(described[i].text);
+        assert_true(hone_cpu_layout_of(topology, hwloc_topology_get_allowed_cpuset(topology), &files));
+        IS(cores);
+        IS(threads);
+        IS(at_once);
+        IS(packages);
+        IS(nodes);
+        IS(l3s);
+        for (int kind = 0; kind < HONE_CPU_KINDS_MAX; kind++) IS(kinds[kind]);
+        for (int level = 0; level < HONE_LEVEL_MEMORY; level++) IS(cache_cores[level]);
+
+        hone_machine machine; /* the tree tells the same of what may be used */
+        assert_int_equal(hone_machine_of(topology, NULL, &machine), HONE_OK);
+        assert_int_equal(machine.parts[0].usable_cores, is->cores);
+        assert_int_equal(machine.parts[0].usable_threads, is->threads);
+        assert_int_equal(machine.kinds, is->kinds[1] ? 2 : 1);
+        hone_machine_free(&machine);
+        hwloc_topology_destroy(topology);
+    }
+}
+
+/* Every part is counted once in the part it is in, and everything can be reached. */
+static void check_tree(const hone_machine *m, int at, int *reached)
+{
+    const hone_part *part = &m->parts[at];
+    hone_part        sum = {0};
+    ++*reached;
+    if (part->kind == HONE_PART_CORE) {
+        assert_int_equal(part->child, -1);
+        assert_true(part->threads >= 1 && part->usable_threads <= part->threads);
+        assert_int_equal(__builtin_popcountll(part->usable), part->usable_threads);
+        return;
+    }
+    for (int child = part->child; child >= 0; child = m->parts[child].next) {
+        assert_true(child > at);
+        check_tree(m, child, reached);
+        sum.cores += m->parts[child].cores;
+        sum.threads += m->parts[child].threads;
+        sum.usable_cores += m->parts[child].usable_cores;
+        sum.usable_threads += m->parts[child].usable_threads;
+    }
+    assert_int_equal(part->cores, sum.cores);
+    assert_int_equal(part->threads, sum.threads);
+    assert_int_equal(part->usable_cores, sum.usable_cores);
+    assert_int_equal(part->usable_threads, sum.usable_threads);
+}
+
+static void trees_add_up(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i <= sizeof described / sizeof *described; i++) {
+        hone_machine machine;
+        int          reached = 0;
+        bool         here = i == sizeof described / sizeof *described;
+        assert_int_equal(here ? hone_machine_here(&machine) : hone_machine_described(described[i].text, &machine),
+                         HONE_OK);
+        check_tree(&machine, 0, &reached);
+        assert_int_equal(reached, machine.part_count);
+        assert_true(hone_part_alike(&machine, 0, 0));
+        hone_machine_free(&machine);
+        assert_null(machine.parts);
+    }
+}
+
+static void only_what_is_alike_is(void **state)
+{
+    hone_machine m;
+    (void)state;
+    assert_int_equal(hone_machine_described(XML("one-core-of-sixteen"), &m), HONE_OK);
+    int package = m.parts[0].child, one = m.parts[package].child, two = m.parts[one].next;
+    assert_false(hone_part_alike(&m, one, two)); /* the usable core is in the first node */
+    assert_int_equal(m.parts[one].kind, HONE_PART_GROUP);
+    int first = m.parts[two].child;
+    assert_int_equal(m.parts[first].kind, HONE_PART_CACHE);
+    assert_true(hone_part_alike(&m, first, m.parts[first].next));
+    m.parts[m.parts[first].child].cache_bytes[HONE_LEVEL_L2] /= 2; /* a core that has less */
+    assert_false(hone_part_alike(&m, first, m.parts[first].next));
+    hone_machine_free(&m);
+}
+
+static void what_is_no_machine_is_refused(void **state)
+{
+    static const struct {
+        const char *text;
+        hone_status status;
+    } wrong[] = {{"", HONE_ERROR_FORMAT},          {"nonsense", HONE_ERROR_FORMAT},
+                 {"package:-1", HONE_ERROR_FORMAT}, {"/nothing/here", HONE_ERROR_NOT_FOUND},
+                 {"nothing.xml", HONE_ERROR_NOT_FOUND}, {"README.md", HONE_ERROR_FORMAT},
+                 {"/tmp", HONE_ERROR_FORMAT}};
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        hone_machine machine = {.cores = 7};
+        hone_status  status = hone_machine_described(wrong[i].text, &machine);
+        if (status != wrong[i].status) fail_msg("'%s' gives %s", wrong[i].text, hone_status_name(status));
+        assert_non_null(strstr(hone_last_error(), wrong[i].text));
+        assert_null(machine.parts);
+        assert_int_equal(machine.cores, 0);
+    }
+}
+
+static void short_memory_leaves_nothing(void **state)
+{
+    test_memory memory;
+    (void)state;
+    for (int64_t n = 1;; n++) {
+        hone_machine machine;
+        assert_int_equal(test_memory_use(&memory), HONE_OK);
+        memory.fail_at = n;
+        hone_status status = hone_machine_described(described[1].text, &machine);
+        bool        reached = memory.calls >= n;
+        assert_int_equal(status, reached ? HONE_ERROR_MEMORY : HONE_OK);
+        hone_machine_free(&machine);
+        assert_int_equal(memory.blocks, 0);
+        assert_int_equal(test_memory_use(NULL), HONE_OK);
+        if (!reached) {
+            assert_true(n > 2);
+            return;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_and_hwloc_see_the_same),
+        cmocka_unit_test(described_machines_are_understood),
+        cmocka_unit_test(trees_add_up),
+        cmocka_unit_test(only_what_is_alike_is),
+        cmocka_unit_test(what_is_no_machine_is_refused),
+        cmocka_unit_test(short_memory_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -275,6 +275,11 @@ static void measures_once_and_remembers(void **state)
     assert_true(
         number_at(json_object_get(json_object_get(json_object_get(device, "ceilings"), "read"), "memory"), "one") > 0);
     assert_true(json_array_size(json_object_get(first, "missing")) >= 1);
+    json_t *share = json_object_get(device, "share"), *machine = json_object_get(device, "machine");
+    assert_true(number_at(share, "at_once") == number_at(device, "threads"));
+    assert_true(number_at(share, "cores") >= number_at(share, "at_once"));
+    assert_true(number_at(machine, "usable_cores") == number_at(share, "cores"));
+    assert_true(number_at(machine, "usable_threads") == number_at(share, "hardware_threads"));
     json_decref(first);
     json_decref(second);
 
@@ -284,6 +289,158 @@ static void measures_once_and_remembers(void **state)
     expect_text("devices", a.out, "arithmetic");
     expect_text("devices", a.out, "not part of this build");
     drop(&a);
+}
+
+/* --- machines, drawn -------------------------------------------------------------------------------------------- */
+
+#define EIGHT                                                                                                          \
+    "'package:8 [numanode(memory=68719476736)] l3:2(size=33554432) l2:8(size=1048576) l1d:1(size=32768) core:1 pu:2'"
+#define MACHINES "tests/backends/machines/"
+
+/* Machines that are not here: what is drawn of them is in a file beside each. */
+static const struct {
+    const char *topology, *drawn;
+    int         packages, nodes, cores, usable_cores, threads, kinds, strong; /* kinds of cores; those of the first */
+} topologies[] = {
+    {EIGHT, "eight-packages", 8, 8, 128, 128, 256, 1, 128},
+    {MACHINES "strong-and-weak.xml", "strong-and-weak", 1, 1, 16, 16, 24, 2, 8},
+    {MACHINES "four-threads-a-core.xml", "four-threads-a-core", 2, 2, 16, 16, 64, 1, 16},
+    {MACHINES "one-core-of-sixteen.xml", "one-core-of-sixteen", 1, 2, 16, 1, 32, 1, 16},
+};
+
+static char *read_path(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    if (!file) fail_msg("%s cannot be opened", path);
+    char *text = read_all(file);
+    fclose(file);
+    return text;
+}
+
+static void draws_other_machines(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof topologies / sizeof *topologies; i++) {
+        char arguments[512], path[256];
+        snprintf(arguments, sizeof arguments, "devices --topology %s", topologies[i].topology);
+        snprintf(path, sizeof path, MACHINES "%s.txt", topologies[i].drawn);
+        answer a = run(arguments);
+        char  *drawn = read_path(path);
+        expect(arguments, &a, 0);
+        expect_tidy(arguments, a.out);
+        assert_string_equal(a.out, drawn);
+        free(drawn);
+        drop(&a);
+
+        snprintf(arguments, sizeof arguments, "devices --json --topology %s", topologies[i].topology);
+        json_t *json = parsed(arguments), *machine = json_object_get(json, "machine");
+        json_t *kinds = json_object_get(machine, "kind_cores");
+        assert_int_equal(number_at(machine, "packages"), topologies[i].packages);
+        assert_int_equal(number_at(machine, "all_numa_nodes"), topologies[i].nodes);
+        assert_int_equal(number_at(machine, "cores"), topologies[i].cores);
+        assert_int_equal(number_at(machine, "usable_cores"), topologies[i].usable_cores);
+        assert_int_equal(number_at(machine, "threads"), topologies[i].threads);
+        assert_int_equal(json_array_size(kinds), topologies[i].kinds);
+        assert_int_equal(json_integer_value(json_array_get(kinds, 0)), topologies[i].strong);
+        json_decref(json);
+    }
+}
+
+static int count_of(const char *text, const char *part)
+{
+    int count = 0;
+    for (const char *at = text; (at = strstr(at, part)); at += strlen(part)) count++;
+    return count;
+}
+
+/* A document whose elements are closed in order, and whose rectangles have sizes and lie within it. */
+static void expect_svg(const char *text)
+{
+    const char *open[64];
+    int         depth = 0;
+    double      width = 0, height = 0, x, y, w, h;
+    assert_int_equal(
+        sscanf(text, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%lf\" height=\"%lf\"", &width, &height), 2);
+    for (const char *at = text; (at = strchr(at, '<')); at++) {
+        const char *end = strchr(at, '>'), *name = at[1] == '/' ? at + 2 : at + 1;
+        size_t      length = strcspn(name, " />");
+        assert_non_null(end);
+        if (at[1] == '/') {
+            assert_true(depth > 0);
+            if (strncmp(open[--depth], name, length)) fail_msg("closed out of order at: %.60s", at);
+        } else if (end[-1] != '/') {
+            assert_true(depth < 64);
+            open[depth++] = name;
+        }
+        if (sscanf(at, "<rect x=\"%lf\" y=\"%lf\" width=\"%lf\" height=\"%lf\"", &x, &y, &w, &h) == 4 &&
+            !(x >= 0 && y >= 0 && w > 0 && h > 0 && x + w <= width + 0.2 && y + h <= height + 0.2))
+            fail_msg("%.80s is not within %g x %g", at, width, height);
+    }
+    assert_int_equal(depth, 0);
+    assert_null(strstr(text, "nan"));
+    assert_null(strstr(text, "inf\""));
+}
+
+static void draws_into_files(void **state)
+{
+    char path[512], arguments[1024];
+    (void)state;
+    snprintf(path, sizeof path, "%s/machine.svg", folder);
+    for (size_t i = 0; i < sizeof topologies / sizeof *topologies; i++) {
+        snprintf(arguments, sizeof arguments, "devices --svg %s --topology %s", path, topologies[i].topology);
+        answer a = run(arguments);
+        expect(arguments, &a, 0);
+        char *svg = read_path(path);
+        expect_svg(svg);
+        int keys =
+            1 + (topologies[i].kinds > 1) + (topologies[i].usable_cores < topologies[i].cores); /* the legend's */
+        assert_int_equal(count_of(svg, "class=\"strong\"") + count_of(svg, "class=\"weak\"") +
+                             count_of(svg, "class=\"shut\""),
+                         topologies[i].cores + keys);
+        assert_int_equal(count_of(svg, "class=\"package\""), topologies[i].packages);
+        free(svg);
+        drop(&a);
+    }
+    /* folded when it is very large; words that mean something to XML */
+    snprintf(arguments, sizeof arguments, "devices --svg %s --topology 'package:8 core:128 pu:1'", path);
+    answer large = run(arguments);
+    expect(arguments, &large, 0);
+    char *svg = read_path(path);
+    expect_svg(svg);
+    assert_int_equal(count_of(svg, "class=\"package\""), 1);
+    assert_non_null(strstr(svg, "8 x package"));
+    free(svg);
+    drop(&large);
+
+    snprintf(arguments, sizeof arguments, "devices --svg %s", path); /* this one, with its ceilings */
+    answer here = run(arguments);
+    expect(arguments, &here, 0);
+    expect_text(arguments, here.out, "this process may use");
+    svg = read_path(path);
+    expect_svg(svg);
+    assert_non_null(strstr(svg, "fp32"));
+    assert_non_null(strstr(svg, "operations a byte"));
+    free(svg);
+    drop(&here);
+
+    static const struct {
+        const char *arguments, *says;
+    } wrong[] = {
+        {"devices --topology /nothing/here.xml", "there is no file '/nothing/here.xml'"},
+        {"devices --topology README.md", "no machine that hwloc saved"},
+        {"devices --topology 'package:two'", "nor a machine in hwloc's words"},
+        {"devices --topology /dev/null", "no machine that hwloc saved"},
+        {"devices --topology pu:1 --measure", "takes no --device and no --measure"},
+        {"devices --topology pu:1 --device cpu:0", "takes no --device and no --measure"},
+        {"devices --topology pu:1 --svg /nothing/here.svg", "/nothing/here.svg"},
+        {"devices --svg /nothing/here.svg", "/nothing/here.svg"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        answer a = run(wrong[i].arguments);
+        expect(wrong[i].arguments, &a, 2);
+        expect_text(wrong[i].arguments, a.err, wrong[i].says);
+        drop(&a);
+    }
 }
 
 static void shows_and_lists_profiles(void **state)
@@ -616,6 +773,8 @@ int main(int count, char **words)
         cmocka_unit_test(notices_a_full_disk),
         cmocka_unit_test(completes_words),
         cmocka_unit_test(measures_once_and_remembers),
+        cmocka_unit_test(draws_other_machines),
+        cmocka_unit_test(draws_into_files),
         cmocka_unit_test(shows_and_lists_profiles),
         cmocka_unit_test(doctor_finds_what_is_wrong),
         cmocka_unit_test(damaged_profiles_are_told),
