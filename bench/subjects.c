@@ -203,7 +203,7 @@ static hone_status prepare(bench_subject *subject)
     HONE_TRY(hone_rt_plan_with(context, &subject->request, subject->kernel, NULL, &subject->plan));
     HONE_TRY(hone_judge_plan(context, subject->plan, &how, &verdict));
     HONE_CHECK(verdict.fault == HONE_FAULT_NONE, HONE_ERROR_WRONG, "%s", verdict.sentence);
-    HONE_TRY(hone_operands_make(&subject->request, 1, &subject->operands));
+    HONE_TRY(hone_operands_make(context, &subject->request, 1, &subject->operands));
     HONE_TRY(hone_runner_open(subject->plan, subject->operands, NULL, &subject->runner));
     subject->contestant = hone_runner_contestant(subject->runner, subject->name);
     return HONE_OK;

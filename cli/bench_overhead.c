@@ -116,7 +116,7 @@ static hone_status set_up(overhead *o)
     HONE_TRY(hone_rt_problem_parse(o->hone.context, SUBJECT, &op, &problem));
     hone_request request = cli_request(&o->hone, op, problem.bytes);
     HONE_TRY(hone_rt_plan_for(o->hone.context, &request, &o->plan));
-    HONE_TRY(hone_operands_make(&request, 1, &o->operands));
+    HONE_TRY(hone_operands_make(o->hone.context, &request, 1, &o->operands));
     HONE_TRY(o->hone.device->backend->stream_create(o->hone.device, &o->bare));
 
     const hone_arguments *made = hone_operands_of(o->operands, 0);

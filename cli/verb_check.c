@@ -149,6 +149,33 @@ static void judge(check *c, const hone_request *request, const hone_rt_candidate
     note_failure(c, request, candidate, level, &config, seed, hone_fault_text(verdict.fault), verdict.sentence);
 }
 
+/* The same problem in each layout of its own that the kernel offers for an argument: hone's own layouts are drawn like
+ * other problems, those that only a kernel reads are asked for here. */
+static void judge_layouts(check *c, const hone_request *request, const hone_kernel *kernel, int level, uint64_t seed)
+{
+    enum { LAYOUTS_MAX = 8 };
+    hone_role roles[HONE_ROLES_MAX];
+    int       role_count = request->op->roles(request->problem, roles);
+    for (int role = 0; role < role_count; role++) {
+        hone_layout layouts[LAYOUTS_MAX];
+        int         count = hone_rt_layouts(request, kernel, role, layouts, LAYOUTS_MAX);
+        for (int i = 0; i < count; i++) {
+            hone_rt_candidate candidates[HONE_RT_KERNELS_MAX];
+            hone_problem_bytes packed;
+            hone_packing       packing;
+            hone_request       with = *request;
+            const char        *rule;
+            if (request->op->lay_out(request->problem, role, &layouts[i], packed.bytes) != HONE_OK) continue;
+            if (!request->op->take_apart(packed.bytes, &packing)) continue;
+            with.problem = packed.bytes;
+            int found = hone_rt_rank(c->levels[level].context, &with, candidates, HONE_RT_KERNELS_MAX, &rule);
+            for (int k = 0; k < found; k++)
+                if (candidates[k].kernel == kernel && !candidates[k].refusal)
+                    judge(c, &with, &candidates[k], level, seed);
+        }
+    }
+}
+
 static void judge_problem(check *c, const hone_op *op, const void *problem, uint64_t seed)
 {
     hone_rt_candidate candidates[HONE_RT_KERNELS_MAX];
@@ -167,6 +194,7 @@ static void judge_problem(check *c, const hone_op *op, const void *problem, uint
             } else {
                 judge(c, &request, &candidates[i], level, seed);
             }
+            if (kernel->layouts) judge_layouts(c, &request, kernel, level, seed);
         }
     }
 }

@@ -29,6 +29,29 @@ static char *config_text(const hone_rt_candidate *candidate)
     return cli_format("%s", text);
 }
 
+/* Which layouts a kernel offers for the arguments of the problem, as its text would say them; NULL: none. */
+static char *layouts_text(const answer *a, const hone_kernel *kernel)
+{
+    enum { LAYOUTS_MAX = 8 };
+    hone_role roles[HONE_ROLES_MAX];
+    char     *text = NULL;
+    int       role_count = a->request.op->roles(a->request.problem, roles);
+    for (int role = 0; role < role_count; role++) {
+        hone_layout layouts[LAYOUTS_MAX];
+        int         count = hone_rt_layouts(&a->request, kernel, role, layouts, LAYOUTS_MAX);
+        for (int i = 0; i < count; i++) {
+            char *more = cli_format("%s%s%s=%s", text ? text : "", text ? " " : "", roles[role].name, layouts[i].name);
+            free(text);
+            text = more;
+            if (!strchr(layouts[i].name, ':')) continue;
+            more = cli_format("%s (%s_bytes=%" PRId64 ")", text, roles[role].name, layouts[i].bytes);
+            free(text);
+            text = more;
+        }
+    }
+    return text;
+}
+
 static double intensity(hone_cost cost)
 {
     double bytes = cost.bytes_read + cost.bytes_written;
@@ -61,6 +84,9 @@ static void print_json(const cli_call *call, const answer *a)
         cli_set(it, "kernel", cli_string(candidate->kernel->name));
         cli_set(it, "version", json_integer(candidate->kernel->version));
         cli_set(it, "refusal", cli_string(candidate->refusal));
+        char *layouts = layouts_text(a, candidate->kernel);
+        cli_set(it, "layouts", cli_string(layouts));
+        free(layouts);
         if (!candidate->refusal) {
             char *config = config_text(candidate);
             cli_set(it, "configuration", cli_string(config));
@@ -116,6 +142,16 @@ static void print_text(const answer *a)
         }
         cli_table_print(table, stdout, 2);
     }
+    cli_table *offers = cli_table_new((const char *[]){"offers", "~packed once as", NULL});
+    bool       any = false;
+    for (int i = 0; i < a->count; i++) {
+        char *layouts = layouts_text(a, a->candidates[i].kernel);
+        if (layouts) cli_table_row(offers, (const char *[]){a->candidates[i].kernel->name, layouts});
+        any |= layouts != NULL;
+        free(layouts);
+    }
+    if (any) printf("\n");
+    cli_table_print(offers, any ? stdout : NULL, 2);
     if (taken == a->count) return;
     cli_table *table = cli_table_new((const char *[]){"refuses", "~because", NULL});
     for (int i = taken; i < a->count; i++)

@@ -111,6 +111,15 @@ int hone_rt_rank(const hone_rt_context *context, const hone_request *request, ho
 int hone_rt_rank_first(const hone_rt_context *context, const hone_request *request, hone_rt_candidate *out, int cap,
                        const char **rule);
 
+/* --- layouts -------------------------------------------------------------------------------------------------- */
+
+/* Packs plain memory into packed memory, `from` and `to` as the packing says, by the plan that is chosen for it; both
+ * aligned as `like` says, on its device. Waits. */
+hone_status hone_rt_layout_pack(hone_rt_context *context, const hone_request *like, const hone_packing *packing,
+                                hone_span from, hone_span to);
+/* Layouts that this kernel offers for an argument of a problem; 0 where it has none. */
+int hone_rt_layouts(const hone_request *request, const hone_kernel *kernel, int role, hone_layout *out, int cap);
+
 /* --- profiles ------------------------------------------------------------------------------------------------- */
 
 /* Folders of profiles: `path` (a ':' list) where one is given, else HONE_PROFILE_PATH, else the user's and system's.

@@ -124,7 +124,33 @@ static hone_status lay_out(hone_operands *o, const hone_request *request, hone_r
     return HONE_OK;
 }
 
-hone_status hone_operands_make(const hone_request *request, uint64_t seed, hone_operands **out)
+/* Random data; for an opaque argument those of the plain problem, packed. */
+static hone_status fill(hone_operands *o, hone_rt_context *context, const hone_request *request, uint64_t seed)
+{
+    const hone_op *op = request->op;
+    hone_packing   packing;
+    hone_role      roles[HONE_ROLES_MAX];
+    hone_span      spans[HONE_ROLES_MAX];
+    hone_arguments into = o->of[0];
+    int64_t        low, high;
+    if (!op->take_apart || !op->take_apart(request->problem, &packing))
+        return op->generate(request->problem, HONE_DATA_RANDOM, seed, &into, o->scalars);
+    op->roles(packing.plain.bytes, roles);
+    hone_role_extent(&roles[packing.role], &low, &high); /* dense: low is 0 */
+    memcpy(spans, into.at, (size_t)o->roles * sizeof *spans);
+    spans[packing.role] = (hone_span){NULL, hone_alloc_raw((size_t)high + 1, PAGE), 0, (size_t)high};
+    if (!spans[packing.role].host) return HONE_ERROR_MEMORY;
+    memset(spans[packing.role].host, 0, (size_t)high);
+    into.at = spans;
+    hone_status status = op->generate(packing.plain.bytes, HONE_DATA_RANDOM, seed, &into, o->scalars);
+    if (status == HONE_OK)
+        status = hone_rt_layout_pack(context, request, &packing, spans[packing.role], o->of[0].at[packing.role]);
+    hone_free(spans[packing.role].host);
+    return status;
+}
+
+hone_status hone_operands_make(hone_rt_context *context, const hone_request *request, uint64_t seed,
+                               hone_operands **out)
 {
     hone_role roles[HONE_ROLES_MAX];
     *out = NULL;
@@ -135,8 +161,7 @@ hone_status hone_operands_make(const hone_request *request, uint64_t seed, hone_
     hone_operands *o = hone_alloc(1, sizeof *o);
     if (!o) return HONE_ERROR_MEMORY;
     hone_status status = lay_out(o, request, roles);
-    if (status == HONE_OK)
-        status = request->op->generate(request->problem, HONE_DATA_RANDOM, seed, &o->of[0], o->scalars);
+    if (status == HONE_OK) status = fill(o, context, request, seed);
     if (status != HONE_OK) {
         hone_operands_free(o);
         return status;
@@ -314,7 +339,8 @@ static hone_status enter_all(hone_contest *contest, const hone_contest_options *
     int count = hone_rt_rank(contest->context, &contest->request, candidates, HONE_RT_KERNELS_MAX, &contest->rule);
     contest->entrants = hone_alloc((size_t)count + 1, sizeof *contest->entrants);
     if (!contest->entrants) return HONE_ERROR_MEMORY;
-    HONE_TRY(hone_operands_make(&contest->request, hone_random_at(options->seed, 1), &contest->operands));
+    HONE_TRY(
+        hone_operands_make(contest->context, &contest->request, hone_random_at(options->seed, 1), &contest->operands));
     for (int i = 0; i < count; i++) {
         bool chosen = i == 0 && !candidates[i].refusal;
         if (!chosen && !wanted(options, candidates[i].kernel)) continue;

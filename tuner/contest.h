@@ -17,7 +17,9 @@ typedef bool (*hone_stop)(void);
  * copies that launches take in turn, so that no launch works on what another one left. */
 typedef struct hone_operands hone_operands;
 
-hone_status hone_operands_make(const hone_request *request, uint64_t seed, hone_operands **out);
+/* What is opaque is packed by what the context chooses for it. */
+hone_status hone_operands_make(hone_rt_context *context, const hone_request *request, uint64_t seed,
+                               hone_operands **out);
 void        hone_operands_free(hone_operands *operands);
 
 /* Of the copy that launch number `turn` takes. */

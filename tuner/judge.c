@@ -147,7 +147,7 @@ static hone_status launch(const trial *t, const hone_rt_plan *plan, hone_data_ki
     hone_span        spans[HONE_ROLES_MAX];
     scratch          room;
     const hone_threads *threads = NULL;
-    HONE_TRY(hone_judge_data(c, kind));
+    HONE_TRY(hone_judge_data(c, kind, t->context, &plan->request));
     if (plan->request.threads > 1) HONE_TRY(threads_of(c, &threads));
     HONE_TRY(scratch_make(plan, &room));
     hone_status status = device->backend->stream_create(device, &stream);
@@ -264,7 +264,7 @@ hone_status hone_judge_case_plan(hone_judge_case *c, hone_rt_context *context, c
                c->alignment);
     for (size_t i = 0; i < sizeof order / sizeof *order && out->fault == HONE_FAULT_NONE; i++) {
         bool integers = order[i] == HONE_DATA_INTEGERS || order[i] == HONE_DATA_WIDE;
-        if (integers && !c->op->exact(c->problem.bytes, order[i])) continue;
+        if (integers && !c->op->exact(hone_judge_asked(c), order[i])) continue;
         HONE_TRY(launch(&t, plan, order[i], 0));
         if (out->fault == HONE_FAULT_NONE) HONE_TRY(hone_judge_compare(c, order[i], out));
     }

@@ -138,7 +138,7 @@ static hone_status truths(hone_judge_case *c, hone_data_kind kind, int role)
     hone_sample    sample = {role, m->sample_count, m->sample};
     m->truth[kind] = hone_alloc((size_t)m->sample_count, sizeof *m->truth[kind]);
     if (!m->truth[kind]) return HONE_ERROR_MEMORY;
-    hone_status status = c->op->reference(c->problem.bytes, &before, &sample, m->truth[kind]);
+    hone_status status = c->op->reference(hone_judge_asked(c), &before, &sample, m->truth[kind]);
     if (status) {
         hone_free(m->truth[kind]);
         m->truth[kind] = NULL;
@@ -161,7 +161,7 @@ static hone_status scan(hone_judge_case *c, hone_data_kind kind, int role, hone_
         hone_truth     truth;
         hone_sample    sample = {role, 1, &i};
         hone_arguments before = hone_judge_before(c, kind, spans);
-        HONE_TRY(c->op->reference(c->problem.bytes, &before, &sample, &truth));
+        HONE_TRY(c->op->reference(hone_judge_asked(c), &before, &sample, &truth));
         if (!isnan(truth.high)) return accuse(c, out, HONE_FAULT_MISSED, kind, role, i, got, truth.high, 0);
         due++;
     }
@@ -206,7 +206,7 @@ static double independent_of(const hone_judge_case *c, const hone_role *output)
 {
     double least = INFINITY;
     for (int i = 0; i < c->count; i++) {
-        const hone_role *role = &c->memory[i].role;
+        const hone_role *role = c->memory[i].role.opaque ? &c->plain : &c->memory[i].role;
         double           items = role->indirect ? (double)role->items : 1;
         int64_t          low, high;
         if (!(role->direction & HONE_IN) || hone_role_count(role) == 0) continue;
@@ -226,7 +226,7 @@ static double leaning(hone_judge_case *c, const hone_judge_memory *m, hone_data_
 {
     double *pairs = c->errors, independent = independent_of(c, &m->role);
     int64_t count = 0, different = 0;
-    if (independent < INDEPENDENT || !c->op->exact(c->problem.bytes, HONE_DATA_INTEGERS)) return 0;
+    if (independent < INDEPENDENT || !c->op->exact(hone_judge_asked(c), HONE_DATA_INTEGERS)) return 0;
     for (int64_t i = 0; i < m->sample_count; i++) {
         const hone_truth *t = &m->truth[kind][i];
         double            got = hone_judge_value(m, m->got, m->sample[i]);
@@ -248,7 +248,7 @@ static double leaning(hone_judge_case *c, const hone_judge_memory *m, hone_data_
 static hone_status compare(hone_judge_case *c, hone_data_kind kind, int role, hone_verdict *out)
 {
     hone_judge_memory *m = &c->memory[role];
-    bool               exact = c->op->exact(c->problem.bytes, kind);
+    bool               exact = c->op->exact(hone_judge_asked(c), kind);
     precision          type = precision_of(m->role.type);
     double             naive = 0, largest = 0;
     HONE_TRY(truths(c, kind, role));

@@ -135,8 +135,10 @@ static hone_status memory_make(hone_judge_case *c, hone_judge_memory *m)
     int64_t low, high, widest = 0;
     hone_role_extent(&m->role, &low, &high);
     m->element_bytes = hone_dtype_bits(m->role.type) / 8;
-    HONE_CHECK(m->role.type == HONE_F32 || m->role.type == HONE_F64, HONE_ERROR_UNSUPPORTED, "judge: %s is %s",
-               m->role.name, hone_dtype_name(m->role.type));
+    bool seen = m->role.type == HONE_F32 || m->role.type == HONE_F64; /* element by element */
+    HONE_CHECK(seen || (m->role.opaque && c->opaque && m->direction == HONE_IN), HONE_ERROR_UNSUPPORTED,
+               "judge: %s is %s%s", m->role.name, hone_dtype_name(m->role.type),
+               m->role.opaque ? ", in a layout that only its kernel knows; judge what reads it" : "");
     m->count = hone_role_count(&m->role);
     m->items = m->role.indirect ? m->role.items : 1;
     for (int d = 0; d < m->role.rank; d++)
@@ -172,6 +174,11 @@ static hone_status memory_make(hone_judge_case *c, hone_judge_memory *m)
 hone_status hone_judge_memory_make(hone_judge_case *c)
 {
     hone_role roles[HONE_ROLES_MAX];
+    c->opaque = c->op->take_apart && c->op->take_apart(c->problem.bytes, &c->packing);
+    if (c->opaque) {
+        c->op->roles(c->packing.plain.bytes, roles);
+        c->plain = roles[c->packing.role];
+    }
     c->count = c->op->roles(c->problem.bytes, roles);
     for (int i = 0; i < c->count; i++) {
         hone_judge_memory *m = &c->memory[i];
@@ -190,6 +197,7 @@ hone_status hone_judge_memory_make(hone_judge_case *c)
 
 void hone_judge_memory_free(hone_judge_case *c)
 {
+    for (int kind = 0; kind < HONE_DATA_COUNT; kind++) hone_free(c->plain_before[kind]);
     for (int i = 0; i < HONE_ROLES_MAX; i++) {
         hone_judge_memory *m = &c->memory[i];
         hone_free(m->live);
@@ -213,6 +221,19 @@ static void point(const hone_judge_memory *m, void **table, char *memory)
     for (int64_t i = 0; i < m->items; i++) table[HONE_JUDGE_POINTER_GUARD + i] = memory + item_place(m, i);
 }
 
+/* The plain form of what is opaque: dense, so that its first element is its lowest byte. */
+static size_t plain_bytes(const hone_judge_case *c)
+{
+    int64_t low, high;
+    hone_role_extent(&c->plain, &low, &high);
+    return (size_t)(high - low);
+}
+
+static hone_span plain_span(const hone_judge_case *c, hone_data_kind kind)
+{
+    return (hone_span){NULL, c->plain_before[kind], 0, plain_bytes(c)};
+}
+
 static hone_arguments arguments_of(hone_judge_case *c, hone_data_kind kind, hone_span *spans, size_t shift, bool live)
 {
     int64_t items = 0;
@@ -220,6 +241,10 @@ static hone_arguments arguments_of(hone_judge_case *c, hone_data_kind kind, hone
         hone_judge_memory *m = &c->memory[c->memory[i].alias < 0 ? i : c->memory[i].alias];
         spans[i] = (hone_span){0};
         if (m->direction == HONE_UNUSED) continue;
+        if (c->opaque && !live && i == c->packing.role) {
+            spans[i] = plain_span(c, kind);
+            continue;
+        }
         char  *memory = live ? m->live + shift : m->before[kind];
         void **table = live ? m->table : m->table_before[kind];
         if (m->role.indirect) {
@@ -240,7 +265,18 @@ hone_arguments hone_judge_before(hone_judge_case *c, hone_data_kind kind, hone_s
     return arguments_of(c, kind, spans, 0, false);
 }
 
-hone_status hone_judge_data(hone_judge_case *c, hone_data_kind kind)
+static hone_status pack_opaque(hone_judge_case *c, hone_data_kind kind, hone_rt_context *context,
+                               const hone_request *request)
+{
+    const hone_judge_memory *m = &c->memory[c->packing.role];
+    hone_span                packed = {NULL, m->before[kind] + m->first, 0, (size_t)m->count};
+    hone_request             like = *request;
+    like.alignment = c->alignment;
+    return hone_rt_layout_pack(context, &like, &c->packing, plain_span(c, kind), packed);
+}
+
+hone_status hone_judge_data(hone_judge_case *c, hone_data_kind kind, hone_rt_context *context,
+                            const hone_request *request)
 {
     hone_span spans[HONE_ROLES_MAX];
     if (c->made[kind]) return HONE_OK;
@@ -259,9 +295,15 @@ hone_status hone_judge_data(hone_judge_case *c, hone_data_kind kind)
         }
         if (m->role.direction == HONE_OUT) each_item(m, m->before[kind], NULL, fill_row);
     }
+    if (c->opaque) {
+        if (!c->plain_before[kind]) c->plain_before[kind] = hone_alloc_raw(plain_bytes(c) + 1, PLACE);
+        if (!c->plain_before[kind]) return HONE_ERROR_MEMORY;
+        memset(c->plain_before[kind], PATTERN, plain_bytes(c));
+    }
     hone_arguments into = hone_judge_before(c, kind, spans);
-    HONE_TRY(c->op->generate(c->problem.bytes, kind, hone_random_at(c->options.seed, (uint64_t)kind), &into,
+    HONE_TRY(c->op->generate(hone_judge_asked(c), kind, hone_random_at(c->options.seed, (uint64_t)kind), &into,
                              c->scalars[kind]));
+    if (c->opaque) HONE_TRY(pack_opaque(c, kind, context, request));
     c->made[kind] = true;
     return HONE_OK;
 }

@@ -40,7 +40,19 @@ struct hone_judge_case {
     hone_judge_pool   *pool; /* made when first needed */
     double            *errors; /* room for the largest sample, twice */
     const char        *kernel; /* whose plan is judged */
+    /* An argument in a layout that only its kernel knows: data are made for the plain problem, and packed; results are
+     * held against the plain problem's reference. */
+    bool         opaque;
+    hone_packing packing;
+    hone_role    plain; /* of the plain problem, in its place */
+    char        *plain_before[HONE_DATA_COUNT];
 };
+
+/* The problem whose data and truth are asked for. */
+static inline const void *hone_judge_asked(const hone_judge_case *c)
+{
+    return c->opaque ? c->packing.plain.bytes : c->problem.bytes;
+}
 
 enum { HONE_JUDGE_POINTER_GUARD = 16 }; /* pointers before and behind an array of them */
 
@@ -50,10 +62,11 @@ void hone_judge_sentence(const hone_judge_case *c, hone_fault fault, const char 
 hone_status hone_judge_memory_make(hone_judge_case *c);
 void        hone_judge_memory_free(hone_judge_case *c);
 
-/* The arguments as they lie in `before[kind]`; spans must hold HONE_ROLES_MAX. */
+/* The arguments as they lie in `before[kind]`, what is opaque in its plain form; spans must hold HONE_ROLES_MAX. */
 hone_arguments hone_judge_before(hone_judge_case *c, hone_data_kind kind, hone_span *spans);
-/* Makes the inputs of this kind, if they are not there yet. */
-hone_status hone_judge_data(hone_judge_case *c, hone_data_kind kind);
+/* Makes the inputs of this kind, if they are not there yet; packs what is opaque, for the plan's device. */
+hone_status hone_judge_data(hone_judge_case *c, hone_data_kind kind, hone_rt_context *context,
+                            const hone_request *request);
 /* Puts them where a launch finds them, `shift` bytes on (less than 128). */
 hone_arguments hone_judge_lay_out(hone_judge_case *c, hone_data_kind kind, size_t shift, hone_span *spans);
 /* Gathers what a launch wrote, then looks at all the rest: false, with the argument and a word for the place, where
