@@ -47,7 +47,23 @@ if(HONE_BUILD_MODULES AND NOT HONE_SANITIZE)     # vendor libraries are not buil
     hone_module(cblas kernels/matmul/cblas.c kernels/matmul/cblas_found.c ${shared})
     hone_module(onednn kernels/matmul/onednn.c kernels/matmul/onednn_found.c kernels/matmul/onednn_shim.c
         kernels/matmul/onednn_threads.c ${shared})
-    list(APPEND HONE_MODULES hone_module_cblas hone_module_onednn)
+    hone_module(xsmm kernels/matmul/xsmm.c ${shared})
+    list(APPEND HONE_MODULES hone_module_cblas hone_module_onednn hone_module_xsmm)
+    # LIBXSMM comes as archives in most systems, so it becomes part of its module. What it would do when the process
+    # ends, and to the environment, is not (xsmm.c).
+    find_library(HONE_XSMM NAMES libxsmm.a DOC "LIBXSMM, an archive")
+    find_library(HONE_XSMM_NO_BLAS NAMES libxsmmnoblas.a DOC "what stands for a BLAS in LIBXSMM")
+    find_file(HONE_XSMM_VERSION_FILE libxsmm_version.h DOC "which LIBXSMM it is")
+    mark_as_advanced(HONE_XSMM HONE_XSMM_NO_BLAS HONE_XSMM_VERSION_FILE)
+    if(HONE_XSMM AND HONE_XSMM_NO_BLAS AND HONE_XSMM_VERSION_FILE)
+        file(STRINGS ${HONE_XSMM_VERSION_FILE} line REGEX "CONFIG_VERSION \"")
+        string(REGEX REPLACE "[^\"]*\"([^\"-]*).*" "\\1" version "${line}")
+        if(version VERSION_GREATER_EQUAL 1.10 AND version VERSION_LESS 2)
+            target_compile_definitions(hone_module_xsmm PRIVATE HONE_XSMM_VERSION="${version}")
+            target_link_libraries(hone_module_xsmm PRIVATE ${HONE_XSMM} ${HONE_XSMM_NO_BLAS} m ${CMAKE_DL_LIBS})
+            target_link_options(hone_module_xsmm PRIVATE -Wl,--wrap=atexit -Wl,--wrap=putenv)
+        endif()
+    endif()
     set_target_properties(hone_probe PROPERTIES EXCLUDE_FROM_ALL OFF)
     set_target_properties(${HONE_MODULES} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${HONE_MODULES_BUILT})
     # libhone.so lies at the top of the build tree, and looks beside itself.

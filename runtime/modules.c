@@ -162,7 +162,7 @@ static void add_file(hone_text *text, const struct stat *facts)
 static uint64_t hash_of_surroundings(void)
 {
     static const char *const prefixes[] = {"LD_",  "BLIS_", "OPENBLAS_", "GOTO_",   "MKL_",
-                                           "OMP_", "KMP_",  "GOMP_",     "DNNL_", "ONEDNN_"};
+                                           "OMP_", "KMP_",  "GOMP_",     "DNNL_", "ONEDNN_", "TBB_", "LIBXSMM_"};
     uint64_t                 sum = 0;
     for (char **entry = environ; entry && *entry; entry++)
         for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
