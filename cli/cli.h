@@ -181,12 +181,6 @@ extern char **cli_command; /* the words that the program was called with */
 /* A request for a problem as it would be made by a call with well aligned operands. */
 hone_request cli_request(const cli_hone *hone, const hone_op *op, const void *problem);
 
-/* Threads of the program's own, as hone_threads wants them. */
-typedef struct cli_team cli_team;
-cli_team           *cli_team_new(int threads); /* NULL: the system gives none */
-const hone_threads *cli_team_threads(const cli_team *team);
-void                cli_team_end(cli_team *team); /* NULL is fine */
-
 /* Does `text` name this op and kernel? Part of "op/kernel", or a pattern with * and ? for all of it. */
 bool cli_matches(const char *pattern, const hone_op *op, const hone_kernel *kernel);
 /* True when at least one kernel of the device matches; else it was said which is near. */

@@ -40,14 +40,10 @@ static hone_status measure(hone_be_device *device)
     hone_ceilings  found;
     full.isa = hone_cpu_isa();
     full.extensions = hone_cpu_extensions();
-    cli_team *team = device->threads > 1 ? cli_team_new(device->threads) : NULL;
-    hone_ceilings_options how = {.threads = device->threads,
-                                 .memory_bytes = device->memory_bytes,
-                                 .team = cli_team_threads(team)};
+    hone_ceilings_options how = {.threads = device->threads, .memory_bytes = device->memory_bytes};
     cli_progress("measuring the ceilings of %s ...", device->name);
     hone_status status = hone_ceilings_measure(&full, &how, &found);
     cli_progress(NULL);
-    cli_team_end(team);
     if (status != HONE_OK) return status;
     device->ceilings = found;
     device->ceilings_known = true;

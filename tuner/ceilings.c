@@ -287,7 +287,13 @@ static void take(struct crew *crew, struct job *job, double sample_s)
     job->known = true;
 }
 
-static void nothing(void *argument, int chunk) { (void)argument, (void)chunk; }
+/* Some microseconds that nothing disturbs. */
+static void some_time(void *argument, int chunk)
+{
+    (void)argument, (void)chunk;
+    for (int i = 0; i < 20000; i++) __asm__ volatile("" : "+r"(i));
+}
+
 static hone_status no_launch(void *self) { return (void)self, HONE_OK; }
 
 static hone_status measure_launch(const hone_ceilings_options *o, double *out)
@@ -306,15 +312,23 @@ static hone_status measure_launch(const hone_ceilings_options *o, double *out)
     return HONE_OK;
 }
 
-static void measure_fork(const hone_threads *team, double *out)
+static double time_chunks(int threads, int chunks)
 {
-    double costs[COSTS];
+    int64_t start = hone_now_ns();
+    hone_cpu_each(&(hone_team){NULL, threads}, chunks, 1, some_time, NULL); /* 1 s: nobody doubts that it is worth it */
+    return (double)(hone_now_ns() - start) * 1e-9;
+}
+
+/* What a chunk for each thread takes, beyond one chunk alone; the threads awake. */
+static void measure_fork(int threads, double *out)
+{
+    double alone[COSTS], shared[COSTS];
+    for (int i = 0; i < COSTS; i++) time_chunks(threads, threads);
     for (int i = 0; i < COSTS; i++) {
-        int64_t start = hone_now_ns();
-        team->run(team->user, team->count, nothing, NULL);
-        costs[i] = (double)(hone_now_ns() - start) * 1e-9;
+        alone[i] = time_chunks(1, 1);
+        shared[i] = time_chunks(threads, threads);
     }
-    *out = hone_stats_median(costs, COSTS);
+    *out = fmax(hone_stats_median(shared, COSTS) - hone_stats_median(alone, COSTS), 1e-9);
 }
 
 static size_t region_size(const hone_cpu_facts *cpu, const hone_ceilings_options *o)
@@ -338,7 +352,7 @@ hone_status hone_ceilings_measure(const hone_cpu_facts *cpu, const hone_ceilings
     double  sample_s = o->sample_s > 0 ? o->sample_s : 5e-4;
     int64_t deadline = hone_now_ns() + (int64_t)((o->budget_s > 0 ? o->budget_s : 2.0) * 1e9);
     HONE_TRY(measure_launch(o, &out->launch_seconds));
-    if (o->team) measure_fork(o->team, &out->fork_seconds);
+    if (o->threads > 1) measure_fork(o->threads, &out->fork_seconds);
 
     struct crew crew;
     struct plan plan = {.count = 0};

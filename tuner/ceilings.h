@@ -13,7 +13,6 @@ typedef struct hone_ceilings_options {
     uint64_t memory_bytes; /* of the machine, an eighth is used at most; 0: not known, then 256 MiB at most */
     double   budget_s;     /* for all of it; 0: 2 seconds. It does not go on for longer than is useful */
     double   sample_s;     /* 0: half a millisecond */
-    const hone_threads *team;        /* whose hand-over is measured as fork_seconds; NULL: not measured */
     hone_status (*launch)(void *self); /* an empty launch, waited for; NULL: a call through a pointer */
     void    *launch_self;
 } hone_ceilings_options;

@@ -173,7 +173,7 @@ static hone_status cpu_open(const hone_backend_options *options, void **self, ho
     hone_cpu_layout_here(&layout);
     hone_cpu_describe(&layout, options->isa_limit, &it->device);
     hone_cpu_usable(&usable);
-    hone_cpu_pool_allow(options->bind ? &layout.first : &usable, it->device.threads, options->bind);
+    hone_cpu_pool_allow(&usable, it->device.threads, options->bind ? &layout.first : NULL);
     it->team = options->threads ? (hone_team){&it->threads, it->threads.count}
                                 : (hone_team){NULL, options->thread_count ? options->thread_count : it->device.threads};
     it->list[0] = &it->device;

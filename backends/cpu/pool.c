@@ -104,9 +104,9 @@ static struct {
     _Atomic(int)     limit;            /* threads that may compute at once: as allowed, or as a call wanted */
     _Atomic(int64_t) unhelped_ns, unhelped_until_ns, crowded_until_ns, crowded_ns;
     _Alignas(64) _Atomic(bool) locked; /* starting and ending workers, and what follows */
-    _Alignas(64) bool closed, watched, bind, exhausted;
+    _Alignas(64) bool closed, watched, exhausted;
     int              allowed;
-    hone_cpu_mask    usable;
+    hone_cpu_mask    usable, bound; /* bound: empty where workers are not */
     job              jobs[SLOTS];
     worker           workers[WORKERS_MAX];
 } pool;
@@ -421,15 +421,15 @@ static void settle(int index, pthread_attr_t *attributes)
 {
     hone_cpu_mask mask = pool.usable;
     int           count = 0, at = 0;
-    for (int cpu = 0; cpu < HONE_CPU_MASK_WORDS * 64; cpu++) count += hone_cpu_mask_has(&mask, cpu);
-    if (!count) return;
-    if (pool.bind) { /* from the second CPU on: the first is left to the caller */
+    for (int cpu = 0; cpu < HONE_CPU_MASK_WORDS * 64; cpu++) count += hone_cpu_mask_has(&pool.bound, cpu);
+    if (count) { /* from the second CPU on: the first is left to the caller */
         int wanted = (index + 1) % count;
         memset(&mask, 0, sizeof mask);
         for (int cpu = 0; cpu < HONE_CPU_MASK_WORDS * 64; cpu++)
-            if (hone_cpu_mask_has(&pool.usable, cpu) && at++ == wanted) mask.word[cpu / 64] = (uint64_t)1 << (cpu % 64);
+            if (hone_cpu_mask_has(&pool.bound, cpu) && at++ == wanted) mask.word[cpu / 64] = (uint64_t)1 << (cpu % 64);
     }
-    pthread_attr_setaffinity_np(attributes, sizeof mask, (const cpu_set_t *)(const void *)mask.word);
+    for (int i = 0; i < HONE_CPU_MASK_WORDS; i++) at |= mask.word[i] != 0;
+    if (at) pthread_attr_setaffinity_np(attributes, sizeof mask, (const cpu_set_t *)(const void *)mask.word);
 }
 
 static bool start(worker *it)
@@ -499,11 +499,11 @@ __attribute__((destructor)) static void close_pool(void)
     stop(true);
 }
 
-void hone_cpu_pool_allow(const hone_cpu_mask *usable, int threads, bool bind)
+void hone_cpu_pool_allow(const hone_cpu_mask *usable, int threads, const hone_cpu_mask *bound)
 {
     lock();
     pool.usable = *usable;
-    pool.bind = bind;
+    pool.bound = bound ? *bound : (hone_cpu_mask){{0}};
     pool.allowed = threads;
     if (threads > atomic_load(&pool.limit)) atomic_store(&pool.limit, threads);
     unlock();

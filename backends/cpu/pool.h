@@ -9,9 +9,9 @@ struct hone_cpu_mask; /* backends/cpu/topology.h */
 /* Work that is believed to take less is done by its caller alone: handing it over and back would take as long. */
 #define HONE_CPU_FORK_SECONDS 4e-6
 
-/* Told when a device is opened: the CPUs that workers may run on, how many threads may compute at once, whether each
- * worker is to stay on one CPU. Holds for workers made later. */
-void hone_cpu_pool_allow(const struct hone_cpu_mask *usable, int threads, bool bind);
+/* Told when a device is opened: the CPUs that workers may run on; how many threads may compute at once; and, where each
+ * worker is to stay on one CPU, on which ones (NULL: they are not bound). Holds for workers made later. */
+void hone_cpu_pool_allow(const struct hone_cpu_mask *usable, int threads, const struct hone_cpu_mask *bound);
 
 /* work(argument, chunk) once for each chunk, on the calling thread and at most count - 1 workers; returns when all are
  * done. `seconds`: what all of it is believed to take on one thread; <= 0: not known. Any thread, also one that is

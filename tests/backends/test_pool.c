@@ -42,7 +42,7 @@ static int set_up(void **state)
     hone_cpu_mask usable;
     (void)state;
     hone_cpu_usable(&usable);
-    hone_cpu_pool_allow(&usable, 4, false);
+    hone_cpu_pool_allow(&usable, 4, NULL);
     hone_cpu_pool_stop();
     return 0;
 }
@@ -205,7 +205,7 @@ static void no_more_than_the_cpus(void **state)
     hone_cpu_mask usable;
     (void)state;
     hone_cpu_usable(&usable);
-    hone_cpu_pool_allow(&usable, 2, false);
+    hone_cpu_pool_allow(&usable, 2, NULL);
     hone_cpu_pool_stop();
     assert_int_equal(meet_with(2, 2, 2), 2); /* there is a worker, awake */
     pthread_barrier_init(&both, NULL, 2);
@@ -359,7 +359,7 @@ static void workers_stay_where_they_may(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
     for (int bind = 0; bind < 2; bind++) {
         hone_cpu_pool_stop();
-        hone_cpu_pool_allow(&usable, 4, bind);
+        hone_cpu_pool_allow(&usable, 4, bind ? &usable : NULL);
         memset(seen_at, 0, sizeof seen_at);
         atomic_store(&seen_count, 0);
         atomic_store(&all_four.most, 0);

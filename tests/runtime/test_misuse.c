@@ -1742,6 +1742,24 @@ static void contexts(void **state)
     CASE(HONE_OK, "", create_with_threads(w, 4096, true));
     CASE(HONE_ERROR_ARGUMENT, "log_level is 5", (w->context_options.log_level = (hone_log_level)5, create(w)));
     CASE(HONE_ERROR_ARGUMENT, "log_level is -1", (w->context_options.log_level = (hone_log_level)-1, create(w)));
+    CASE(HONE_OK, "", (w->context_options.size = offsetof(hone_context_options, thread_count), create(w)));
+    CASE(HONE_ERROR_ARGUMENT, "thread_count is -1; it may be 1 .. 4096, or 0",
+         (w->context_options.thread_count = -1, create(w)));
+    CASE(HONE_ERROR_ARGUMENT, "thread_count is 4097", (w->context_options.thread_count = 4097, create(w)));
+    CASE(HONE_ERROR_ARGUMENT, "thread_count is 2, but threads were given",
+         (w->context_options.thread_count = 2, create_with_threads(w, 2, true)));
+    CASE(HONE_OK, "", (w->context_options.thread_count = 4096, create(w)));
+    CASE(HONE_OK, "", (w->context_options.bind_threads = 1, create(w)));
+    CASE(HONE_ERROR_ARGUMENT, "HONE_THREADS is '0'; it may be 1 .. 4096", create_with(w, "HONE_THREADS", "0"));
+    CASE(HONE_ERROR_ARGUMENT, "HONE_THREADS is '4097'", create_with(w, "HONE_THREADS", "4097"));
+    CASE(HONE_ERROR_ARGUMENT, "HONE_THREADS is '-1'", create_with(w, "HONE_THREADS", "-1"));
+    CASE(HONE_ERROR_ARGUMENT, "HONE_THREADS is '2 '", create_with(w, "HONE_THREADS", "2 "));
+    CASE(HONE_ERROR_ARGUMENT, "HONE_THREADS is '99999999999999999999'",
+         create_with(w, "HONE_THREADS", "99999999999999999999"));
+    CASE(HONE_OK, "", create_with(w, "HONE_THREADS", "3"));
+    CASE(HONE_OK, "", create_with(w, "HONE_THREADS", ""));
+    CASE(HONE_ERROR_ARGUMENT, "HONE_BIND is 'yes'; it may be 0 or 1", create_with(w, "HONE_BIND", "yes"));
+    CASE(HONE_OK, "", create_with(w, "HONE_BIND", "0"));
     CASE(HONE_ERROR_ARGUMENT, "HONE_ISA is 'avx1024'; it may be portable, avx2 or avx512",
          create_with(w, "HONE_ISA", "avx1024"));
     CASE(HONE_ERROR_ARGUMENT, "HONE_ISA is ' avx2'", create_with(w, "HONE_ISA", " avx2"));

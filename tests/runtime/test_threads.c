@@ -497,6 +497,59 @@ static void streams_share_a_pool(void **state)
     works(hone_context_destroy(hone));
 }
 
+/* --- hone's own --------------------------------------------------------------------------------------------------- */
+
+enum { WIDE = 230, WIDE_BYTES = WIDE * WIDE * 4 }; /* long enough to be shared among threads */
+static _Alignas(64) float wide_a[WIDE * WIDE], wide_b[WIDE * WIDE], wide_c[THREADS][WIDE * WIDE],
+    wide_expected[WIDE * WIDE];
+
+static void wide_multiply(own *o, float *to)
+{
+    hone_tensor a = hone_matrix(HONE_F32, WIDE, WIDE, wide_a), b = hone_matrix(HONE_F32, WIDE, WIDE, wide_b);
+    hone_tensor c = hone_matrix(HONE_F32, WIDE, WIDE, to);
+    memset(to, 0xff, WIDE_BYTES);
+    holds(hone_matmul(o->stream, &a, &b, &c, NULL) == HONE_OK);
+    holds(hone_stream_wait(o->stream) == HONE_OK);
+}
+
+static void *share_the_machine(void *argument)
+{
+    own *o = argument;
+    for (int i = 0; i < (HONE_TEST_SHARE > 1 ? 5 : 100); i++) {
+        wide_multiply(o, wide_c[o->index]);
+        holds(!memcmp(wide_c[o->index], wide_expected, WIDE_BYTES));
+        if (i % 4 == o->index) multiply(o, SIDE, SIDE, SIDE);
+    }
+    return NULL;
+}
+
+static void hones_own_threads_serve_all(void **state)
+{
+    static own           owns[THREADS];
+    hone_context_options options = HONE_CONTEXT_OPTIONS;
+    hone_context        *hone;
+    (void)state;
+    tools_fill(HONE_F32, wide_a, WIDE * WIDE, 3);
+    tools_fill(HONE_F32, wide_b, WIDE * WIDE, 4);
+    options.deterministic = 1;
+    for (int count = 1; count <= 3; count += 2) { /* one thread says what is right */
+        options.thread_count = count;
+        works(hone_context_create(&options, &hone));
+        for (int i = 0; i < THREADS; i++) {
+            owns[i].index = i;
+            works(hone_device_find(hone, "cpu:0", &owns[i].cpu));
+            works(hone_stream_create(owns[i].cpu, &owns[i].stream));
+        }
+        if (count == 1)
+            wide_multiply(&owns[0], wide_expected);
+        else
+            together(share_the_machine, owns, sizeof *owns);
+        for (int i = 0; i < THREADS; i++) works(hone_stream_destroy(owns[i].stream));
+        works(hone_context_destroy(hone));
+    }
+    assert_int_equal(atomic_load(&wrong), 0);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -515,6 +568,7 @@ int main(void)
         cmocka_unit_test_teardown(handles_die_under_others, end),
         cmocka_unit_test_teardown(a_pool_gives_the_bits_of_one_thread, end),
         cmocka_unit_test_teardown(streams_share_a_pool, end),
+        cmocka_unit_test_teardown(hones_own_threads_serve_all, end),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
