@@ -364,7 +364,8 @@ static void draw_axes(const struct plot *p)
 static void draw_roofline(FILE *out, const hone_ceilings *c, double x, double y, double w, double h)
 {
     static const char *const slopes[HONE_LEVEL_COUNT] = {"#c9a24b", "#c08f5a", "#a98467", "#7c6a5d"};
-    static const double      along[HONE_LEVEL_COUNT] = {0.04, 0.32, 0.04, 0.2}; /* neighbours may lie close */
+    static const double      along[HONE_LEVEL_COUNT] = {0.04, 0.32, 0.14, 0.2}; /* neighbours may lie close */
+    static const double      side[HONE_LEVEL_COUNT][2] = {{-4, -3}, {-4, -3}, {9, 7}, {-4, -3}}; /* L3's stands below */
     double                   top = 0, least = INFINITY, feed = 0;
     for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
         double rate = best_rate(c, rates[i].type);
@@ -396,7 +397,7 @@ static void draw_roofline(FILE *out, const hone_ceilings *c, double x, double y,
         snprintf(label, sizeof label, "%s %s", level_titles[level], cli_rate(rate, "B/s").text);
         fprintf(out,
                 "<text class=\"label\" style=\"fill:%s\" transform=\"translate(%.1f %.1f) rotate(%.1f)\">%s</text>\n",
-                slopes[level], plot_x(&p, at) - 3, plot_y(&p, at * rate) - 5, angle, label);
+                slopes[level], plot_x(&p, at) + side[level][0], plot_y(&p, at * rate) + side[level][1], angle, label);
     }
     for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
         double rate = best_rate(c, rates[i].type);

@@ -4,6 +4,21 @@
 #define TESTS_BACKENDS_RECORDED_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include <hwloc.h>
+
+/* Says what kind of core the CPUs of a set are, in the words of hwloc 2 or 3; efficiency -1: not known. 0 or -1. */
+static inline int record_kind(hwloc_topology_t topology, hwloc_bitmap_t set, int efficiency, const char *type)
+{
+    struct hwloc_info_s info = {(char *)(uintptr_t) "CoreType", (char *)(uintptr_t)type};
+#if HWLOC_API_VERSION >= 0x00030000
+    struct hwloc_infos_s infos = {.array = &info, .count = 1};
+    return hwloc_cpukinds_register(topology, set, efficiency, &infos, 0);
+#else
+    return hwloc_cpukinds_register(topology, set, efficiency, 1, &info, 0);
+#endif
+}
 
 typedef struct recorded_machine {
     const char *name;

@@ -90,13 +90,12 @@ static hwloc_bitmap_t as_bitmap(const hone_cpu_mask *mask)
 /* Intel's kinds of cores hwloc asks of the CPU itself, which is not here: they are said as it would say them. */
 static void tell_kinds(hwloc_topology_t topology, const recorded_machine *m)
 {
-    struct hwloc_info_s core = {"CoreType", "IntelCore"}, atom = {"CoreType", "IntelAtom"};
-    hwloc_bitmap_t      set = hwloc_bitmap_alloc();
+    hwloc_bitmap_t set = hwloc_bitmap_alloc();
     hwloc_bitmap_set_range(set, 0, m->strong * m->smt - 1);
-    assert_int_equal(hwloc_cpukinds_register(topology, set, -1, 1, &core, 0), 0);
+    assert_int_equal(record_kind(topology, set, -1, "IntelCore"), 0);
     hwloc_bitmap_zero(set);
     hwloc_bitmap_set_range(set, (unsigned)(m->strong * m->smt), m->strong * m->smt + m->weak - 1);
-    assert_int_equal(hwloc_cpukinds_register(topology, set, -1, 1, &atom, 0), 0);
+    assert_int_equal(record_kind(topology, set, -1, "IntelAtom"), 0);
     hwloc_bitmap_free(set);
 }
 

@@ -15,6 +15,7 @@
 
 #include "backends/cpu/cpu.h"
 #include "backends/cpu/topology.h"
+#include "tests/backends/recorded.h"
 
 static char sys[64], proc[64];
 
@@ -357,12 +358,11 @@ static void hwloc_tells_kinds(void **state)
     hone_cpu_layout     layout;
     hwloc_topology_t    topology = synthetic("numa:1 core:8 pu:1");
     hwloc_bitmap_t      strong = hwloc_bitmap_alloc(), weak = hwloc_bitmap_alloc();
-    struct hwloc_info_s core = {"CoreType", "IntelCore"}, atom = {"CoreType", "IntelAtom"};
     (void)state;
     hwloc_bitmap_set_range(strong, 0, 1);
     hwloc_bitmap_set_range(weak, 2, 7);
-    assert_int_equal(hwloc_cpukinds_register(topology, strong, 10, 1, &core, 0), 0);
-    assert_int_equal(hwloc_cpukinds_register(topology, weak, 1, 1, &atom, 0), 0);
+    assert_int_equal(record_kind(topology, strong, 10, "IntelCore"), 0);
+    assert_int_equal(record_kind(topology, weak, 1, "IntelAtom"), 0);
     assert_true(hone_cpu_layout_of(topology, NULL, &layout));
     assert_int_equal(layout.kinds[0], 2);
     assert_int_equal(layout.kinds[1], 6);
