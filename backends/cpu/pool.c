@@ -588,7 +588,7 @@ void hone_cpu_pool_run(int count, int chunks, double seconds, void (*work)(void 
     it->bundle = (int)(chunks / (int64_t)TICKET_LEFT) + 1;
     it->bundles = (int)hone_divide_up(chunks, it->bundle);
     it->modes = modes_read();
-    it->wakes = wakes;
+    it->wakes = wakes || (work_ns >= WAKE_NS && pays_to_wake(work_ns));
     atomic_store_explicit(&it->fair, work_ns >= FAIR_NS, memory_order_relaxed);
     atomic_store_explicit(&it->cpu, sched_getcpu(), memory_order_relaxed);
     atomic_store_explicit(&it->finished, 0, memory_order_relaxed);
@@ -598,7 +598,9 @@ void hone_cpu_pool_run(int count, int chunks, double seconds, void (*work)(void 
                           memory_order_release);
     const uint64_t mine = STATE_CALLER + ((uint64_t)1 << (it - pool.jobs));
     atomic_fetch_add(&pool.state, mine);
-    if (wakes) wake((int)hone_min(WAKES, helpers - awake));
+    /* Counted again: whoever lay down before the slot was open has not seen it. */
+    awake = running - sleepers();
+    if (awake < helpers && it->wakes) wake((int)hone_min(WAKES, helpers - awake));
 
     int done = 0, bundle = 0;
     self.inside = true;
