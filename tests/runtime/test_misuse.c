@@ -1562,7 +1562,8 @@ static void weights(void **state)
     CASE(HONE_ERROR_ARGUMENT, "not aligned to its 4-byte", (w->b.data = arena + B_AT + 1, pack(w)));
     CASE(HONE_ERROR_SHAPE, "extent 1 is -3", (w->b.shape[1] = -3, pack(w)));
     CASE(HONE_ERROR_OVERFLOW, "63 bits", (w->b.shape[0] = w->b.shape[1] = (int64_t)1 << 32, pack(w)));
-    CASE(HONE_ERROR_MEMORY, "", (w->b.shape[0] = (int64_t)1 << 44, w->b.stride[0] = 0, pack(w)));
+    CASE(HONE_ERROR_OVERFLOW, "1048576 matrices|do not fit 63 bits",
+         (w->b = (hone_tensor){arena + B_AT, NULL, 0, HONE_F32, 3, {1 << 20, (int64_t)1 << 40, 1}, {0}}, pack(w)));
     CASE(HONE_ERROR_OVERFLOW, "63 bits",
          (w->b.shape[0] = (int64_t)1 << 58, w->b.stride[0] = 0, w->packing.layout = "n32", pack(w)));
     CASE(HONE_ERROR_ARGUMENT, "b is in a buffer of cpu:0 of another context",
