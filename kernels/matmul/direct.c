@@ -146,6 +146,8 @@ static void units_run(const direct_work *work, int64_t begin, int64_t end, int64
             const int64_t column = panel * tile->n;
             job.n = hone_min(f->n - column, tile->n);
             job.b = hone_matmul_b_at(f, item.b, 0, column);
+            if (f->b_width == tile->n && panel + 1 < plan->panels)
+                hone_matmul_pages_ahead(hone_matmul_b_at(f, item.b, 0, column + tile->n), f->k * tile->n * f->bytes);
             for (int64_t strip = 0, row = 0; strip < plan->strips; strip++, row += job.m) {
                 char *c = item.c + (row * f->c_m + column * f->c_n) * f->bytes;
                 job.m = plan->rows + (strip < plan->longer);

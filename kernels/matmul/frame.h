@@ -42,6 +42,15 @@ static inline const char *hone_matmul_b_at(const hone_matmul_frame *frame, const
     return b + (hone_matmul_layout_column(frame->b_width, frame->k, column) + k * frame->b_width) * frame->bytes;
 }
 
+/* Opens each page of what will be read next and lies in one piece, a panel of a packed b: the CPU's own prefetching
+ * stops where a page ends, and would wait for memory at the beginning of each (1x4096x4096: 3.7 ms before, 1.9 ms). */
+static inline void hone_matmul_pages_ahead(const char *at, int64_t bytes)
+{
+    enum { PAGE = 4096, OPENED = 256, LINE = 64 };
+    for (int64_t page = 0; page < bytes; page += PAGE)
+        for (int64_t line = 0; line < OPENED; line += LINE) __builtin_prefetch(at + page + line, 0, 2);
+}
+
 /* The scalars of a launch, alpha and beta; beta is 0 where the problem does not read c. */
 double hone_matmul_alpha(const hone_arguments *arguments);
 double hone_matmul_beta(const hone_matmul_frame *frame, const hone_arguments *arguments);

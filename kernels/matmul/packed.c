@@ -196,6 +196,9 @@ static void block_run(const packed_work *work, const packed_piece *piece, int64_
             const char *from = hone_matmul_b_at(f, piece->item.b, k, column);
             char *c = piece->item.c + (row_c * f->c_m + column * f->c_n) * f->bytes;
 
+            if (f->b_width == tile->n && s == 0 && p + 1 < panels)
+                hone_matmul_pages_ahead(hone_matmul_b_at(f, piece->item.b, k, column + tile->n),
+                                        kc * tile->n * f->bytes);
             job.n = hone_min(piece->n - p * tile->n, tile->n);
             job.b = kept ? panel : from;
             job.b_k = kept ? tile->n : f->b_k;
