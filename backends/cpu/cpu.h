@@ -34,7 +34,6 @@ bool hone_cpu_isa_parse(const char *text, hone_isa *out);
 
 /* What one thread is presumed to multiply and add a second where nothing is known better: for `seconds` below. */
 #define HONE_CPU_PRESUMED_FLOPS 1e11
-#define HONE_CPU_PRESUMED_BYTES 8e10 /* ... and to read, of what lies in caches */
 
 /* work(argument, chunk) once for each chunk, on the team's threads where there are several and the work is worth it,
  * else in order. `seconds`: what all of it is believed to take on one thread; <= 0: not known. */

@@ -7,24 +7,46 @@
  *
  * A sum goes through memory once in ACROSS_DEPTH steps, and is near: so rows may be as many as they like, and b is read
  * along its lines, as the machine likes to fetch it. Sums run over k in order, one fused step each. */
+#ifndef ACROSS_WAYS
+#define ACROSS_WAYS
+typedef enum across_way {
+    ACROSS_PLAIN = 0,
+    ACROSS_MASKED = 1, /* the last vector is masked */
+    ACROSS_AHEAD = 2,  /* asks for what lies further along each line */
+    ACROSS_ONE_ROW = 4 /* of a */
+} across_way;
+#endif
+
 static inline __attribute__((always_inline)) void ACROSS_LOOP(const hone_matmul_across_job *job, const ACROSS_REAL *a,
                                                               const ACROSS_REAL *b, int64_t from, int64_t columns,
-                                                              const int depth, const int vectors, const int masked)
+                                                              const int depth, const int vectors, const across_way way)
 {
-    enum { LANES = vec_lanes(ACROSS_REAL) };
+    enum { LANES = vec_lanes(ACROSS_REAL), AHEAD = HONE_MATMUL_THIN_AHEAD / (int)sizeof(ACROSS_REAL) };
     typedef vec_of(ACROSS_REAL) vec;
-    const int64_t m = job->m, b_k = job->b_k, sums_m = job->sums_m, ahead = job->ahead;
+    const int64_t m = way & ACROSS_ONE_ROW ? 1 : job->m, b_k = job->b_k, sums_m = job->sums_m;
+    const ACROSS_REAL *lines[(ACROSS_DEPTH + 2) / 3]; /* every third: an address with one stride reaches the next two */
+    vec one[ACROSS_DEPTH];
 
+    HONE_UNROLL
+    for (int g = 0; g < (depth + 2) / 3; g++) lines[g] = b + 3 * g * b_k + from;
+    if (way & ACROSS_ONE_ROW) {
+        HONE_UNROLL
+        for (int k = 0; k < depth; k++) one[k] = vec_broadcast(a[k]);
+    }
     for (int64_t j = from; j < columns; j += vectors * LANES) {
         vec row[ACROSS_DEPTH][ACROSS_VECTORS];
         HONE_UNROLL
         for (int k = 0; k < depth; k++)
             HONE_UNROLL
             for (int v = 0; v < vectors; v++) {
-                const ACROSS_REAL *at = b + k * b_k + j + v * LANES;
-                row[k][v] = masked ? vec_load_first(at, vec_first(ACROSS_REAL, columns - j - v * LANES)) : vec_load(at);
-                if (!masked && ahead && v * sizeof(vec) % 64 == 0) __builtin_prefetch(at + ahead, 0, 2);
+                const ACROSS_REAL *at = lines[k / 3] + k % 3 * b_k + v * LANES;
+                row[k][v] = way & ACROSS_MASKED ? vec_load_first(at, vec_first(ACROSS_REAL, columns - j - v * LANES))
+                                                : vec_load(at);
+                if (way & ACROSS_AHEAD && v * sizeof(vec) % 64 == 0) __builtin_prefetch(at + AHEAD, 0, 2);
             }
+        HONE_UNROLL
+        for (int g = 0; g < (depth + 2) / 3; g++) lines[g] += vectors * LANES;
+
         const ACROSS_REAL *x = a;
         ACROSS_REAL *to = (ACROSS_REAL *)job->sums + j;
         for (int64_t i = 0; i < m; i++, x += ACROSS_DEPTH, to += sums_m) {
@@ -33,7 +55,7 @@ static inline __attribute__((always_inline)) void ACROSS_LOOP(const hone_matmul_
             for (int v = 0; v < vectors; v++) sum[v] = vec_load(to + v * LANES);
             HONE_UNROLL
             for (int k = 0; k < depth; k++) {
-                const vec y = vec_broadcast(x[k]);
+                const vec y = way & ACROSS_ONE_ROW ? one[k] : vec_broadcast(x[k]);
                 HONE_UNROLL
                 for (int v = 0; v < vectors; v++) sum[v] = vec_fma(y, row[k][v], sum[v]);
             }
@@ -44,28 +66,44 @@ static inline __attribute__((always_inline)) void ACROSS_LOOP(const hone_matmul_
 }
 
 /* So many steps of k: panels of all vectors, then of one, the last of them masked. */
-#define ACROSS_STEPS(steps)                                                                                            \
+#define ACROSS_STEPS(steps, way)                                                                                       \
     do {                                                                                                               \
-        ACROSS_LOOP(job, a, b, 0, whole, steps, ACROSS_VECTORS, 0);                                                    \
-        if (whole < job->n) ACROSS_LOOP(job, a, b, whole, job->n, steps, 1, 1);                                        \
-        a += steps;                                                                                                    \
-        b += steps * job->b_k;                                                                                         \
+        ACROSS_LOOP(job, a, b, 0, whole, steps, ACROSS_VECTORS, way);                                                  \
+        if (whole < job->n) ACROSS_LOOP(job, a, b, whole, job->n, steps, 1, ACROSS_MASKED);                            \
     } while (0)
 
 static void ACROSS_NAME(const hone_matmul_across_job *job)
 {
-    enum { WIDTH = ACROSS_VECTORS * vec_lanes(ACROSS_REAL) };
+    enum { WIDTH = ACROSS_VECTORS * vec_lanes(ACROSS_REAL), LINE = 64 / (int)sizeof(ACROSS_REAL) };
     const ACROSS_REAL *a = job->a, *b = job->b;
-    const int64_t whole = job->n / WIDTH * WIDTH;
+    const int64_t whole = job->n / WIDTH * WIDTH, b_k = job->b_k;
     int64_t k = job->k;
 
-    for (; k >= ACROSS_DEPTH; k -= ACROSS_DEPTH) {
-        ACROSS_STEPS(ACROSS_DEPTH);
-        a += (job->m - 1) * ACROSS_DEPTH;
+    for (; k >= ACROSS_DEPTH; k -= ACROSS_DEPTH, a += job->m * ACROSS_DEPTH, b += ACROSS_DEPTH * b_k) {
+        /* Where lines end and begin, the machine does not fetch ahead on its own. */
+        for (int d = 0; d < ACROSS_DEPTH; d++) {
+            if (whole < job->n) __builtin_prefetch(b + d * b_k + whole, 0, 2);
+            __builtin_prefetch(b + (ACROSS_DEPTH + d) * b_k, 0, 2);
+            __builtin_prefetch(b + (ACROSS_DEPTH + d) * b_k + LINE, 0, 2);
+        }
+        if (job->m == 1 && job->ahead)
+            ACROSS_STEPS(ACROSS_DEPTH, ACROSS_ONE_ROW | ACROSS_AHEAD);
+        else if (job->m == 1)
+            ACROSS_STEPS(ACROSS_DEPTH, ACROSS_ONE_ROW);
+        else if (job->ahead)
+            ACROSS_STEPS(ACROSS_DEPTH, ACROSS_AHEAD);
+        else
+            ACROSS_STEPS(ACROSS_DEPTH, ACROSS_PLAIN);
     }
-    if (ACROSS_DEPTH > 4 && k & 4) ACROSS_STEPS((4 < ACROSS_DEPTH ? 4 : 1));
-    if (k & 2) ACROSS_STEPS(2);
-    if (k & 1) ACROSS_STEPS(1);
+    if (ACROSS_DEPTH > 4 && k & 4) {
+        ACROSS_STEPS((4 < ACROSS_DEPTH ? 4 : 1), ACROSS_PLAIN);
+        a += 4, b += 4 * b_k;
+    }
+    if (k & 2) {
+        ACROSS_STEPS(2, ACROSS_PLAIN);
+        a += 2, b += 2 * b_k;
+    }
+    if (k & 1) ACROSS_STEPS(1, ACROSS_PLAIN);
 }
 
 static void ACROSS_PACK(const hone_matmul_thin_pack_job *job)

@@ -81,6 +81,7 @@ static double direct_estimate(const hone_request *request, const hone_config *co
     double multiply = 2 * m * vectors * tile->kit->lanes * k / hone_matmul_peak(device, tile) * (idle > 1 ? idle : 1);
     if (plan.strips > 1 && line >= 1024 && k > 64) multiply *= 1.15;
     double fetch = hone_matmul_read_seconds(device, panels * panel + f->bytes * m * (k + n), all);
+    if (line >= 1024 && hone_matmul_level(device, all) == HONE_LEVEL_MEMORY) fetch *= HONE_MATMUL_DOWN_COLUMNS;
     fetch += (strips - 1) * hone_matmul_read_seconds(device, panels * panel, 2 * panel) * 0.5;
     fetch += (panels - 1) * hone_matmul_read_seconds(device, f->bytes * m * k, fmin(all, 2 * f->bytes * m * k)) * 0.3;
     double seconds = hone_matmul_overlap(multiply, fetch) + strips * panels * 8e-9;

@@ -24,17 +24,19 @@
 #include "kernels/matmul/frame.h"
 #include "kernels/matmul/thin.h"
 
-enum { SEGMENT, BLOCK, PARAMETER_COUNT };
+enum { SEGMENT, BLOCK, AHEAD, PARAMETER_COUNT };
 enum { ROWS_MAX = 32, SPLIT_MAX = 1024 };
 
 static const int64_t segment_values[] = {1024, 2048, 4096, 8192, 16384};
 static const int64_t block_values[] = {256, 512, 1024, 2048, 16384};
+static const int64_t no_or_yes[] = {0, 1};
 #define COUNT(values) ((int)(sizeof(values) / sizeof((values)[0])))
 
 static const hone_parameter parameters[PARAMETER_COUNT] = {
     [SEGMENT] = {"segment", 4096, COUNT(segment_values), segment_values, NULL, "how much of k is summed at a time"},
     [BLOCK] = {"block", 1024, COUNT(block_values), block_values, NULL,
                "how much of k is done at a time where several strips of rows read b"},
+    [AHEAD] = {"ahead", 0, 2, no_or_yes, NULL, "of one row: ask for columns of b in advance"},
 };
 
 static const hone_space space = {PARAMETER_COUNT, parameters, NULL};
@@ -44,6 +46,7 @@ typedef struct dots_plan {
     const hone_matmul_thin_kit *kit;
     int                         threads;
     bool                        in_place; /* a is read where it lies */
+    bool                        ahead;
     bool                        split;    /* units are segments */
     bool                        turned;   /* sums lie as rows of c do: a line a column */
     int64_t                     segments, segment, block; /* lengths in steps of k; of the last, the rest */
@@ -53,6 +56,7 @@ typedef struct dots_plan {
     int64_t                     sums_m, sums_n, sums; /* strides of the sums of a range, and how many there are */
     size_t                      a_bytes, lane_bytes, bytes; /* scratch of a worker: for a, for sums of lanes, and all */
     size_t                      part_bytes;     /* split: the sums of one segment */
+    double                      seconds;        /* that one thread takes, as estimated */
 } dots_plan;
 
 /* Turned so that columns of b are contiguous along k: of the ways that are, the one with fewer rows. */
@@ -70,6 +74,7 @@ static void plan_make(const hone_request *request, const hone_config *config, do
     frame_turn(request->problem, f);
     out->kit = hone_matmul_thin_for(request->device, f->type);
     out->threads = request->threads;
+    out->ahead = config->value[AHEAD];
 
     const int64_t lanes = out->kit->kit->lanes, line = 64 / f->bytes;
     out->segments = hone_max(hone_divide_up(f->k, config->value[SEGMENT]), 1);
@@ -134,10 +139,10 @@ static double dots_estimate(const hone_request *request, const hone_config *conf
     const double groups = (double)hone_divide_up(f->n, plan.group);
     const double blocks = plan.strips > 1 ? segments * (double)hone_divide_up(plan.segment, plan.block) : segments;
     /* as many loads as rows and columns: they limit where there are few rows */
-    const double a_step = m * n + 0.35 * (groups * m + strips * n);
-    double multiply = a_step * steps * 1.08 + blocks * groups * strips * 40 + segments * m * n * 7;
+    const double a_step = m * n + 0.25 * (groups * m + strips * n);
+    double multiply = a_step * steps * 1.02 + blocks * groups * strips * 40 + segments * m * n * 5;
     double one = multiply * cycle;
-    if (!plan.in_place) one += m * k * (double)(plan.split ? 1 : plan.ranges) * (f->a_k == 1 ? 0.1e-9 : 0.5e-9);
+    if (!plan.in_place) one += m * k * (double)(plan.split ? 1 : plan.ranges) * (f->a_k == 1 ? 0.1e-9 : 0.2e-9);
     const double all = items * f->bytes * (m * k + k * n + m * n);
     const double fetch = hone_matmul_read_seconds_by(device, items * f->bytes * (k * n + m * k), all, threads);
     one *= items * share;
@@ -155,6 +160,8 @@ static int dots_suggest(const hone_request *request, hone_config *configs, int c
     frame_turn(request->problem, &f);
     hone_config_standard(&space, &configs[0]);
     if (f.m == 1) configs[0].value[SEGMENT] = 16384;
+    const double all = (double)f.items * f.bytes * ((double)f.k * (double)f.n + (double)f.m * (double)(f.k + f.n));
+    if (f.m == 1 && hone_matmul_level(request->device, all) == HONE_LEVEL_MEMORY) configs[0].value[AHEAD] = 1;
     return 1;
 }
 
@@ -165,6 +172,9 @@ static hone_status dots_prepare(const hone_request *request, const hone_config *
     dots_plan *plan = hone_alloc(1, sizeof *plan);
     if (!plan) return HONE_ERROR_MEMORY;
     plan_make(request, config, plan);
+    hone_request alone = *request;
+    alone.threads = 1;
+    plan->seconds = dots_estimate(&alone, config);
     needs->scratch_bytes = (size_t)plan->threads * plan->bytes;
     if (plan->split) needs->scratch_bytes += (size_t)plan->segments * plan->part_bytes;
     *ready = plan;
@@ -206,7 +216,8 @@ static void segment_run(const dots_plan *plan, const hone_matmul_item *item, int
         a = room->a, a_m = plan->a_line;
     }
     for (int64_t j = 0; j < n; j += plan->group) {
-        hone_matmul_dots_job job = {.n = hone_min(n - j, plan->group), .a_m = a_m, .b_n = f->b_n};
+        hone_matmul_dots_job job = {.n = hone_min(n - j, plan->group), .a_m = a_m, .b_n = f->b_n,
+                                    .ahead = plan->ahead};
         for (int64_t k = 0; k < length || !k; k += plan->block) {
             job.k = hone_min(length - k, plan->block);
             job.b = item->b + ((column + j) * f->b_n + begin + k) * f->bytes;
@@ -282,10 +293,8 @@ static hone_status dots_launch(void *ready, hone_be_stream *stream, const hone_a
                       .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments),
                       .units = plan->split ? plan->segments : hone_matmul_items(f, arguments) * plan->ranges};
     work.parts = work.scratch + (size_t)plan->threads * plan->bytes;
-    const double products = (double)f->n * (double)f->k * (double)hone_matmul_items(f, arguments);
-    hone_cpu_each(&stream->team, (int)hone_min(hone_min(plan->threads, stream->team.count), work.units),
-                  fmax(2.0 * (double)f->m * products / HONE_CPU_PRESUMED_FLOPS,
-                       (double)f->bytes * products / HONE_CPU_PRESUMED_BYTES),
+    const double seconds = plan->seconds * (f->pointers ? (double)arguments->items / fmax((double)f->items, 1) : 1);
+    hone_cpu_each(&stream->team, (int)hone_min(hone_min(plan->threads, stream->team.count), work.units), seconds,
                   worker, &work);
     if (plan->split) {
         hone_matmul_item item;

@@ -7,9 +7,9 @@
  *
  * The loop is written once and inlined for each number of rows and columns: its sums are registers. */
 static inline __attribute__((always_inline)) void DOTS_LOOP(const hone_matmul_dots_job *job, const int rows,
-                                                            const int columns)
+                                                            const int columns, const int ahead)
 {
-    enum { LANES = vec_lanes(DOTS_REAL) };
+    enum { LANES = vec_lanes(DOTS_REAL), AHEAD = HONE_MATMUL_THIN_AHEAD / (int)sizeof(DOTS_REAL) };
     typedef vec_of(DOTS_REAL) vec;
     const DOTS_REAL *a[HONE_MATMUL_DOTS_ROWS], *b[HONE_MATMUL_DOTS_COLUMNS];
     const int64_t whole = job->k / LANES * LANES;
@@ -33,6 +33,7 @@ static inline __attribute__((always_inline)) void DOTS_LOOP(const hone_matmul_do
         HONE_UNROLL
         for (int j = 0; j < columns; j++) {
             const vec y = vec_load(b[j] + k);
+            if (ahead) __builtin_prefetch(b[j] + k + AHEAD, 0, 2);
             HONE_UNROLL
             for (int i = 0; i < rows; i++) sum[i][j] = vec_fma(x[i], y, sum[i][j]);
         }
@@ -59,29 +60,34 @@ static inline __attribute__((always_inline)) void DOTS_LOOP(const hone_matmul_do
 #ifdef HONE_SANITIZED
 static void DOTS_NAME(const hone_matmul_dots_job *job)
 {
-    DOTS_LOOP(job, (int)job->m, (int)job->n);
+    DOTS_LOOP(job, (int)job->m, (int)job->n, job->ahead);
 }
 #else
-#define DOTS_CASE(rows, most, columns)                                                                                 \
+#define DOTS_CASE(rows, most, columns, ahead)                                                                          \
     case columns:                                                                                                      \
-        if (columns <= most) DOTS_LOOP(job, rows, columns <= most ? columns : 1);                                      \
+        if (columns <= most) DOTS_LOOP(job, rows, columns <= most ? columns : 1, ahead);                               \
         break;
-#define DOTS_CASES(rows, most)                                                                                         \
-    case rows:                                                                                                         \
-        switch (job->n) {                                                                                              \
-            DOTS_CASE(rows, most, 1) DOTS_CASE(rows, most, 2) DOTS_CASE(rows, most, 3) DOTS_CASE(rows, most, 4)        \
-            DOTS_CASE(rows, most, 5) DOTS_CASE(rows, most, 6) DOTS_CASE(rows, most, 7) DOTS_CASE(rows, most, 8)        \
-        }                                                                                                              \
-        break;
+#define DOTS_CASES(rows, most, ahead)                                                                                  \
+    switch (job->n) {                                                                                                  \
+        DOTS_CASE(rows, most, 1, ahead) DOTS_CASE(rows, most, 2, ahead) DOTS_CASE(rows, most, 3, ahead)                \
+        DOTS_CASE(rows, most, 4, ahead) DOTS_CASE(rows, most, 5, ahead) DOTS_CASE(rows, most, 6, ahead)                \
+        DOTS_CASE(rows, most, 7, ahead) DOTS_CASE(rows, most, 8, ahead)                                                \
+    }
 
 static void DOTS_NAME(const hone_matmul_dots_job *job)
 {
     switch (job->m) {
-        DOTS_CASES(1, DOTS_C1)
-        DOTS_CASES(2, DOTS_C2)
-        DOTS_CASES(3, DOTS_C3)
-        DOTS_CASES(4, DOTS_C4)
-        DOTS_CASES(5, DOTS_C5)
+    case 1:
+        if (job->ahead) {
+            DOTS_CASES(1, DOTS_C1, 1)
+        } else {
+            DOTS_CASES(1, DOTS_C1, 0)
+        }
+        break;
+    case 2: DOTS_CASES(2, DOTS_C2, 0) break;
+    case 3: DOTS_CASES(3, DOTS_C3, 0) break;
+    case 4: DOTS_CASES(4, DOTS_C4, 0) break;
+    case 5: DOTS_CASES(5, DOTS_C5, 0) break;
     }
 }
 #undef DOTS_CASE

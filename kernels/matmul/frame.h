@@ -70,6 +70,9 @@ int hone_matmul_level(const hone_be_device *device, double footprint);
 double hone_matmul_read_seconds(const hone_be_device *device, double bytes, double footprint);
 double hone_matmul_read_seconds_by(const hone_be_device *device, double bytes, double footprint, int threads);
 
+/* How much longer memory takes to be read down some columns than along its lines: each is on another page. */
+#define HONE_MATMUL_DOWN_COLUMNS 4
+
 /* The time of two things that mostly run beside each other. */
 static inline double hone_matmul_overlap(double a, double b)
 {

@@ -350,13 +350,18 @@ static double packed_estimate(const hone_request *request, const hone_config *co
     const double tiles = strips * (double)cut->k_blocks * (double)hone_divide_up((int64_t)n, plan.tile->n);
 
     double fetch = hone_matmul_read_seconds(device, bytes * (m * k + k * n + m * n), all);
+    if (f->b_n == 1 && !f->b_width && bytes * (double)f->b_k >= 1024 &&
+        hone_matmul_level(device, all) == HONE_LEVEL_MEMORY)
+        fetch *= HONE_MATMUL_DOWN_COLUMNS;
     fetch +=
         (strips - 1) * hone_matmul_read_seconds(device, bytes * k * n, plan.pack_b ? in_block : bytes * k * n) * 0.2;
     fetch += hone_matmul_read_seconds(device, bytes * m * n * (double)(2 * cut->k_blocks - 2), all) * 0.3;
     double seconds = hone_matmul_overlap(multiply * 1.02, fetch) + tiles * 15e-9;
     if (plan.pack_a) seconds += hone_matmul_read_seconds(device, bytes * m * k, all) * 0.4;
+    /* Turning b over while it is copied: worse where its lines meet in the same sets of a cache. */
+    const double across = f->b_n * f->bytes % 4096 ? 3.5 : 7;
     if (plan.pack_b)
-        seconds += hone_matmul_read_seconds(device, bytes * k * n, all) * (f->b_n != 1 ? 1.5 : strips > 1 ? 0.4 : 0);
+        seconds += hone_matmul_read_seconds(device, bytes * k * n, all) * (f->b_n != 1 ? across : strips > 1 ? 0.4 : 0);
 
     const double threads = pieces < plan.threads ? pieces : plan.threads;
     const double rounds = (double)hone_divide_up((int64_t)pieces, (int64_t)threads);

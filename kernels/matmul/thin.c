@@ -26,12 +26,12 @@ enum { STRIP, AHEAD, PARAMETER_COUNT };
 enum { BLOCK = 512 }; /* steps of k of which a is copied at a time */
 
 static const int64_t strip_values[] = {128, 256, 512, 1024, 2048, 4096, 8192};
-static const int64_t ahead_values[] = {0, 256, 512, 1024, 2048};
+static const int64_t no_or_yes[] = {0, 1};
 #define COUNT(values) ((int)(sizeof(values) / sizeof((values)[0])))
 
 static const hone_parameter parameters[PARAMETER_COUNT] = {
     [STRIP] = {"strip", 4096, COUNT(strip_values), strip_values, NULL, "columns of a strip, at most"},
-    [AHEAD] = {"ahead", 0, COUNT(ahead_values), ahead_values, NULL, "bytes that lines of b are asked for in advance"},
+    [AHEAD] = {"ahead", 0, 2, no_or_yes, NULL, "ask for lines of b in advance"},
 };
 
 static const hone_space space = {PARAMETER_COUNT, parameters, NULL};
@@ -42,8 +42,8 @@ typedef struct thin_plan {
     int                     threads;
     int64_t                 strips, strip; /* of one matrix; columns of all but the last */
     int64_t                 line;          /* of the sums of a strip, in elements */
-    int64_t                 ahead;
-    bool                    in_place; /* a is read where it lies */
+    bool                    ahead, in_place; /* in_place: a is read where it lies */
+    double                  seconds;       /* that one thread takes, as estimated */
     size_t                  a_bytes, bytes; /* scratch of a worker: for a, and all */
 } thin_plan;
 
@@ -62,7 +62,7 @@ static void plan_make(const hone_request *request, const hone_config *config, th
     frame_turn(request->problem, f);
     out->kit = hone_matmul_thin_for(request->device, f->type);
     out->threads = request->threads;
-    out->ahead = config->value[AHEAD] / f->bytes;
+    out->ahead = config->value[AHEAD];
 
     /* Two strips a thread, where they are long enough to be worth it; whole panels. */
     const int64_t panels = hone_max(hone_divide_up(f->n, out->kit->width), 1);
@@ -135,7 +135,7 @@ static int thin_suggest(const hone_request *request, hone_config *configs, int c
     for (int i = 0; i < COUNT(strip_values); i++)
         if (f.m * strip_values[i] * f.bytes <= 256 << 10) config.value[STRIP] = strip_values[i];
     const double all = (double)f.items * f.bytes * ((double)f.k * (double)f.n + (double)f.m * (double)(f.k + f.n));
-    config.value[AHEAD] = hone_matmul_level(request->device, all) == HONE_LEVEL_MEMORY ? 1024 : 0;
+    config.value[AHEAD] = hone_matmul_level(request->device, all) == HONE_LEVEL_MEMORY ? 1 : 0;
     configs[0] = config;
     return 1;
 }
@@ -147,6 +147,9 @@ static hone_status thin_prepare(const hone_request *request, const hone_config *
     thin_plan *plan = hone_alloc(1, sizeof *plan);
     if (!plan) return HONE_ERROR_MEMORY;
     plan_make(request, config, plan);
+    hone_request alone = *request;
+    alone.threads = 1;
+    plan->seconds = thin_estimate(&alone, config);
     needs->scratch_bytes = (size_t)plan->threads * plan->bytes;
     *ready = plan;
     return HONE_OK;
@@ -205,10 +208,9 @@ static hone_status thin_launch(void *ready, hone_be_stream *stream, const hone_a
     thin_work work = {.plan = plan, .arguments = arguments, .scratch = hone_span_host(&scratch),
                       .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments),
                       .units = hone_matmul_items(f, arguments) * plan->strips};
-    const double flops = 2.0 * (double)f->m * (double)f->n * (double)f->k * (double)hone_matmul_items(f, arguments);
-    const double bytes = (double)f->bytes * (double)f->n * (double)f->k * (double)hone_matmul_items(f, arguments);
-    hone_cpu_each(&stream->team, (int)hone_min(hone_min(plan->threads, stream->team.count), work.units),
-                  fmax(flops / HONE_CPU_PRESUMED_FLOPS, bytes / HONE_CPU_PRESUMED_BYTES), worker, &work);
+    const double seconds = plan->seconds * (f->pointers ? (double)arguments->items / fmax((double)f->items, 1) : 1);
+    hone_cpu_each(&stream->team, (int)hone_min(hone_min(plan->threads, stream->team.count), work.units), seconds,
+                  worker, &work);
     return HONE_OK;
 }
 

@@ -15,6 +15,7 @@
 #include "kernels/matmul/tile.h"
 
 enum { HONE_MATMUL_THIN_ROWS = 64, HONE_MATMUL_DOTS_ROWS = 5, HONE_MATMUL_DOTS_COLUMNS = 8 };
+enum { HONE_MATMUL_THIN_AHEAD = 1024 }; /* bytes: enough to hide memory, on the machines seen */
 
 /* sums += a * b. a is packed: for each `depth` steps of k (the last may be fewer), m lines of depth. Of b, nothing but
  * those k x n elements is read. sums: m lines of n, rounded up to whole vectors; sums_m is in elements, too. */
@@ -25,7 +26,7 @@ typedef struct hone_matmul_across_job {
     int64_t     b_k;
     void       *sums;
     int64_t     sums_m;
-    int64_t     ahead; /* this many elements further along each line are asked for; 0: none */
+    bool        ahead; /* what lies HONE_MATMUL_THIN_AHEAD bytes further along each line is asked for */
 } hone_matmul_across_job;
 
 /* to[k / depth][i][k % depth] = from[i][k], for i < m; nothing is written for k beyond. */
@@ -45,7 +46,7 @@ typedef struct hone_matmul_dots_job {
     const void *b;
     int64_t     b_n;
     void       *sums; /* m x n vectors */
-    int         first;
+    bool        first, ahead; /* ahead: as in across; for one row only */
 } hone_matmul_dots_job;
 
 /* to[i][j] = alpha * (lanes of sums[i][j]) + (adds ? to[i][j] : 0) */

@@ -85,7 +85,7 @@ static void goes_across(void **state)
                     for (int64_t x = 0; x < m * line - 1; x++) set(&sums, x, get(&before, x));
                     kit->pack(&(hone_matmul_thin_pack_job){m, k, a.at, across ? 1 : k, across ? m : 1, packed.at});
                     kit->across(&(hone_matmul_across_job){m, n, k, packed.at, b.at, b_k, sums.at, line,
-                                                          (int64_t)hone_random_below(&r, 2) * 64});
+                                                          hone_random_below(&r, 2)});
                     for (int64_t y = 0; y < m; y++)
                         for (int64_t x = 0; x < n; x++) {
                             double truth = get(&before, y * line + x);
@@ -123,9 +123,10 @@ static void multiplies_along(void **state)
                     lay(&before, m * to_m - 1, at_end, &r);
                     lay(&to, m * to_m - 1, at_end, NULL);
                     for (int64_t x = 0; adds && x < to.count; x++) set(&to, x, get(&before, x));
-                    kit->dots(&(hone_matmul_dots_job){m, n, cut, a.at, a_m, b.at, b_n, lanes.at, 1});
+                    kit->dots(&(hone_matmul_dots_job){m, n, cut, a.at, a_m, b.at, b_n, lanes.at, 1, 0});
                     kit->dots(&(hone_matmul_dots_job){m, n, k - cut, a.at + cut * element(&a), a_m,
-                                                      b.at + cut * element(&b), b_n, lanes.at, 0});
+                                                      b.at + cut * element(&b), b_n, lanes.at, 0,
+                                                      hone_random_below(&r, 2)});
                     kit->add_lanes(&(hone_matmul_add_lanes_job){m, n, lanes.at, to.at, to_m, 1, adds});
                     for (int64_t y = 0; y < m; y++)
                         for (int64_t x = 0; x < n; x++) {
@@ -161,7 +162,7 @@ static void bits_do_not_move(void **state)
         for (int64_t m = 1; m <= kit->dots_rows; m++)
             for (int64_t n = 1; n <= kit->dots_columns[m]; n++) {
                 lay(&lanes, m * n * kit->kit->lanes, 1, NULL), lay(&to, m * n, 1, NULL);
-                kit->dots(&(hone_matmul_dots_job){m, n, K, a.at, 0, b.at, 0, lanes.at, 1});
+                kit->dots(&(hone_matmul_dots_job){m, n, K, a.at, 0, b.at, 0, lanes.at, 1, 0});
                 kit->add_lanes(&(hone_matmul_add_lanes_job){m, n, lanes.at, to.at, n, 1, 0});
                 if (m == 1 && n == 1) first = get(&to, 0);
                 for (int64_t i = 0; i < m * n; i++) assert_true(get(&to, i) == first);
