@@ -41,8 +41,28 @@ struct canvas {
     const hone_machine *machine;
     struct box         *boxes; /* one a part */
     double              tile_w, tile_h;
-    bool                each, words; /* no folding; tiles are large enough for words */
+    bool                each, each_core; /* boxes that are alike are all drawn; such cores are */
+    bool                words;           /* tiles are large enough for words */
 };
+
+static bool next_run(const struct canvas *c, cli_run *run)
+{
+    bool core = run->at >= 0 && c->machine->parts[run->at].kind == HONE_PART_CORE;
+    return cli_run_next(c->machine, run, core ? c->each_core : c->each);
+}
+
+/* The most cores that stand in one box. */
+static int most_cores(const hone_machine *m)
+{
+    int most = 0;
+    for (int i = 0; i < m->part_count; i++) {
+        int cores = 0;
+        for (int child = m->parts[i].child; child >= 0; child = m->parts[child].next)
+            cores += m->parts[child].kind == HONE_PART_CORE;
+        if (cores > most) most = cores;
+    }
+    return most;
+}
 
 /* Text with what XML gives a meaning written out. Bytes that are no UTF-8 of printable letters become '?'. */
 static void put_text(FILE *out, const char *text)
@@ -80,6 +100,16 @@ static double text_width(const char *text, double size)
     return 0.58 * size * (double)strlen(text);
 }
 
+/* How many tiles are drawn: the fewer, the larger they may be. */
+static int count_tiles(const struct canvas *c, int parent)
+{
+    int     count = 0;
+    cli_run run = {.at = c->machine->parts[parent].child};
+    while (next_run(c, &run))
+        count += c->machine->parts[run.first].kind == HONE_PART_CORE ? 1 : count_tiles(c, run.first);
+    return count;
+}
+
 /* --- sizes ----------------------------------------------------------------------------------------------------- */
 
 static double widest(double a, double b)
@@ -103,7 +133,7 @@ static void rows(const struct canvas *c, int from, int end, int columns, double 
     cli_run run = {.at = from};
     double  row_w = 0, row_h = 0;
     *w = *h = 0;
-    for (int at = 0; run.at != end && cli_run_next(c->machine, &run, c->each); at++) {
+    for (int at = 0; run.at != end && next_run(c, &run); at++) {
         const struct box *box = &c->boxes[run.first];
         if (at % columns == 0) {
             *h += at ? row_h + gap : 0;
@@ -123,7 +153,7 @@ static void choose_columns(struct canvas *c, int from, int end, double shape, do
     cli_run run = {.at = from};
     int     count = 0;
     double  best = INFINITY;
-    while (run.at != end && cli_run_next(c->machine, &run, c->each)) count++;
+    while (run.at != end && next_run(c, &run)) count++;
     for (int columns = 1; columns <= count; columns++) {
         double w, h, left = (double)((columns - count % columns) % columns) / columns; /* of the last row, empty */
         rows(c, from, end, columns, &w, &h);
@@ -143,7 +173,7 @@ static void even_out(struct canvas *c, int parent)
     double              w[HONE_PART_CORE + 1] = {0}, h[HONE_PART_CORE + 1] = {0};
     for (int pass = 0; pass < 2; pass++) {
         cli_run run = {.at = m->parts[parent].child};
-        while (cli_run_next(m, &run, c->each)) {
+        while (next_run(c, &run)) {
             hone_part_kind kind = m->parts[run.first].kind;
             struct box    *box = &c->boxes[run.first];
             if (pass == 0) w[kind] = widest(w[kind], box->w), h[kind] = widest(h[kind], box->h);
@@ -162,7 +192,7 @@ static void measure(struct canvas *c, int at)
         return;
     }
     cli_run run = {.at = part->child};
-    while (cli_run_next(m, &run, c->each)) measure(c, run.first);
+    while (next_run(c, &run)) measure(c, run.first);
     even_out(c, at);
     *box = (struct box){0};
     for (int from = part->child, end; from >= 0; from = end) {
@@ -201,12 +231,12 @@ static void set_places(struct canvas *c, int parent, double x, double y, double 
             columns = c->boxes[run.at].columns;
             end = section_end(m, run.at);
         }
-        while (count < columns && row.at != end && cli_run_next(m, &row, c->each)) {
+        while (count < columns && row.at != end && next_run(c, &row)) {
             used += c->boxes[row.first].w + (count++ ? gap : 0);
             tallest = widest(tallest, c->boxes[row.first].h);
         }
         if (count == columns) more = (w - used) / count;
-        for (int i = 0; i < count && cli_run_next(m, &run, c->each); i++) {
+        for (int i = 0; i < count && next_run(c, &run); i++) {
             struct box *box = &c->boxes[run.first];
             box->x = at;
             box->y = y;
@@ -275,7 +305,7 @@ static void draw_part(const struct canvas *c, const cli_run *run)
         free(right);
     }
     cli_run inside = {.at = part->child};
-    while (cli_run_next(c->machine, &inside, c->each)) draw_part(c, &inside);
+    while (next_run(c, &inside)) draw_part(c, &inside);
 }
 
 /* What the colours say, as far as they are there; gives the y below. */
@@ -482,11 +512,15 @@ static double sheet_height(const hone_ceilings *c)
 
 char *cli_draw_svg(const hone_machine *machine, const char *label, const hone_be_device *device, size_t *bytes)
 {
-    bool          words = machine->cores <= BIG_CORES_MAX, middle = machine->cores <= MIDDLE_CORES_MAX;
-    struct canvas c = {.machine = machine, .words = words, .each = machine->cores <= EACH_CORES_MAX,
-                       .tile_w = words ? 92 : middle ? 40 : 22, .tile_h = words ? 84 : middle ? 30 : 18};
+    struct canvas c = {.machine = machine,
+                       .each = machine->cores <= EACH_CORES_MAX,
+                       .each_core = most_cores(machine) <= EACH_CORES_MAX};
+    int           tiles = count_tiles(&c, 0);
     char         *text = NULL, *summary = cli_machine_line(machine);
     bool          measured = device && device->ceilings_known;
+    c.words = tiles <= BIG_CORES_MAX;
+    c.tile_w = c.words ? 92 : tiles <= MIDDLE_CORES_MAX ? 40 : 22;
+    c.tile_h = c.words ? 84 : tiles <= MIDDLE_CORES_MAX ? 30 : 18;
     c.boxes = cli_alloc((size_t)machine->part_count, sizeof *c.boxes);
     measure(&c, 0);
     double above = 92, inner = widest(c.boxes[0].w, page_least), sheet = 330, between = 56;

@@ -409,6 +409,7 @@ static void draws_into_files(void **state)
     expect_svg(svg);
     assert_int_equal(count_of(svg, "class=\"package\""), 1);
     assert_non_null(strstr(svg, "8 x package"));
+    assert_int_equal(count_of(svg, "class=\"strong\""), 128 + 1);
     free(svg);
     drop(&large);
 
