@@ -47,17 +47,19 @@ const char *hone_blas_shape_make(const hone_matmul_problem *problem, hone_blas_s
     hone_matmul_frame *f = &out->frame;
     bool               c_transposed;
     const char        *why;
-    if (hone_matmul_packed_b(problem)) return HONE_MATMUL_PACKED_REFUSED;
     hone_matmul_frame_make(problem, f);
+    out->b_transposed = false;
+    out->ldb = 0;
     if ((why = lies(f->a_m, f->a_k, f->m, f->k, &out->a_transposed, &out->lda))) return why;
-    if ((why = lies(f->b_k, f->b_n, f->k, f->n, &out->b_transposed, &out->ldb))) return why;
+    if (!hone_matmul_packed_b(problem) && (why = lies(f->b_k, f->b_n, f->k, f->n, &out->b_transposed, &out->ldb)))
+        return why;
     if ((why = lies(f->c_m, f->c_n, f->m, f->n, &c_transposed, &out->ldc))) return why;
     return c_transposed ? "c is contiguous along neither direction" : NULL;
 }
 
-/* c = alpha * product + beta * c, element by element, where a BLAS would leave the product out. */
-static void combine(const hone_blas_shape *shape, int64_t m, int64_t n, double alpha, const char *product, double beta,
-                    char *c)
+/* Element by element, where a BLAS would leave the product out. */
+void hone_blas_combine(const hone_blas_shape *shape, int64_t m, int64_t n, double alpha, const char *product,
+                       double beta, char *c)
 {
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
@@ -84,7 +86,7 @@ static void in_blocks(const hone_blas_shape *shape, hone_blas_call *call, const 
             const int64_t m = f->m - i < BLOCK ? f->m - i : BLOCK, n = f->n - j < BLOCK ? f->n - j : BLOCK;
             if (f->k)
                 call(self, m, n, 1, item->a + i * f->a_m * f->bytes, item->b + j * f->b_n * f->bytes, 0, product, n);
-            combine(shape, m, n, alpha, product, beta, item->c + (i * f->c_m + j) * f->bytes);
+            hone_blas_combine(shape, m, n, alpha, product, beta, item->c + (i * f->c_m + j) * f->bytes);
         }
 }
 

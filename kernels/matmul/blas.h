@@ -12,7 +12,7 @@ typedef struct hone_blas_shape {
     int64_t           lda, ldb, ldc;
 } hone_blas_shape;
 
-/* NULL, or why a BLAS has no words for it. Types and steps are not looked at. */
+/* NULL, or why a BLAS has no words for it. Types and steps are not looked at, nor a b that is packed (ldb 0). */
 const char *hone_blas_shape_make(const hone_matmul_problem *problem, hone_blas_shape *out);
 
 /* c = alpha * a * b + beta * c of the library itself: m x n of it at these addresses, over all of k. */
@@ -23,6 +23,10 @@ typedef void hone_blas_call(const void *self, int64_t m, int64_t n, double alpha
  * come out all the same, so for alpha = 0 the product is made in blocks beside c. */
 void hone_blas_product(const hone_blas_shape *shape, hone_blas_call *call, const void *self, double alpha,
                        const hone_matmul_item *item, double beta);
+
+/* c = alpha * product + beta * c of m x n elements; the product is dense. */
+void hone_blas_combine(const hone_blas_shape *shape, int64_t m, int64_t n, double alpha, const char *product,
+                       double beta, char *c);
 
 /* What this CPU can do, and a library that looks for itself will use. */
 hone_isa hone_blas_cpu(void);

@@ -57,6 +57,7 @@ static const char *plan_make(const hone_request *request, cblas_library *library
     if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
     if (p->type_c != HONE_F32 && p->type_c != HONE_F64) return "CBLAS multiplies f32 and f64";
     if (p->step_count) return "CBLAS has no steps behind the product";
+    if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
     if ((why = hone_blas_shape_make(p, &out->shape))) return why;
     if (f->m > INT_MAX || f->n > INT_MAX || f->k > INT_MAX) return "an extent has more than 31 bits";
     if (out->shape.lda > INT_MAX || out->shape.ldb > INT_MAX || out->shape.ldc > INT_MAX)

@@ -79,6 +79,12 @@ typedef struct onednn_library {
     int (*memory_create)(void **memory, const void *layout, void *engine, void *at);
     int (*memory_set)(void *memory, void *at);
     int (*memory_destroy)(void *memory);
+    /* For packing; NULL in a library that lacks one of them, which then offers none. */
+    int (*layout_init_tag2)(void *layout, int rank, const int64_t *sizes, int type, int tag);
+    int (*layout_create_tag3)(void **layout, int rank, const int64_t *sizes, int type, int tag);
+    int (*layout_equal)(const void *a, const void *b);
+    int (*reorder_create)(void **description, const void *from, void *from_engine, const void *to, void *to_engine,
+                          const void *attributes);
     /* Version 2 alone. */
     int (*layout_init2)(void *layout, int rank, const int64_t *sizes, int type, const int64_t *strides);
     int (*matmul_init2)(void *operation, const void *a, const void *b, const void *bias, const void *c);
@@ -126,10 +132,21 @@ typedef struct onednn_ask {
     int64_t        b_size[ONEDNN_RANK_MAX], b_stride[ONEDNN_RANK_MAX];
     int64_t        c_size[ONEDNN_RANK_MAX], c_stride[ONEDNN_RANK_MAX];
     bool           adds_c, bias; /* bias: a vector along the columns of c */
+    int            b_layout;     /* above 0: b is packed so, and has no strides */
     hone_step_kind activation;   /* HONE_STEP_NONE, or one that is not refused */
 } onednn_ask;
 
 enum { ONEDNN_A, ONEDNN_B, ONEDNN_C, ONEDNN_BIAS, ONEDNN_SCRATCH, ONEDNN_OPERANDS };
+
+/* Layouts of a packed b by their numbers here, 1 .. ONEDNN_LAYOUTS; 0: it is plain. Both versions mean the same by a
+ * name: "onednn:BA16a64b" are blocks of 16 x 64, down the columns of blocks. */
+enum { ONEDNN_LAYOUTS = 4 };
+int         hone_onednn_layout_find(const char *name); /* 0: it is none of these */
+const char *hone_onednn_layout_name(int layout);
+bool        hone_onednn_packs(const onednn_library *library);
+/* Which of them oneDNN would like b in; *bytes: of one such b. 0: none of them. */
+int     hone_onednn_layout_wanted(const onednn_library *library, const onednn_ask *ask, int64_t *bytes);
+int64_t hone_onednn_layout_bytes(const onednn_library *library, int layout, int64_t k, int64_t n);
 
 /* What one launch at a time needs. */
 typedef struct onednn_place {
@@ -156,6 +173,9 @@ const char *hone_onednn_activation_refused(const onednn_library *library, hone_s
 /* HONE_OK, HONE_ERROR_MEMORY, or HONE_ERROR_UNSUPPORTED with *why; on failure nothing is left to release. */
 hone_status hone_onednn_product_make(const onednn_library *library, const onednn_ask *ask, onednn_product *out,
                                      const char **why);
+/* The same for b's way into a layout (from ONEDNN_A, plain, to ONEDNN_C), or back where `unpack`. */
+hone_status hone_onednn_reorder_make(const onednn_library *library, const onednn_ask *ask, bool unpack,
+                                     onednn_product *out, const char **why);
 void        hone_onednn_product_end(onednn_product *product);
 hone_status hone_onednn_product_run(onednn_product *product, void *const at[ONEDNN_OPERANDS]);
 

@@ -58,6 +58,17 @@ static const struct {
     {"dnnl_post_ops_append_eltwise", AT(append_activation3), 3},
 };
 
+/* What packing needs beside; a library without one of them does not pack. */
+static void take_more_functions(onednn_library *it, void *object)
+{
+    *(void **)&it->layout_equal = dlsym(object, "dnnl_memory_desc_equal");
+    *(void **)&it->reorder_create = dlsym(object, "dnnl_reorder_primitive_desc_create");
+    if (it->major == 2)
+        *(void **)&it->layout_init_tag2 = dlsym(object, "dnnl_memory_desc_init_by_tag");
+    else
+        *(void **)&it->layout_create_tag3 = dlsym(object, "dnnl_memory_desc_create_with_tag");
+}
+
 static const char *take_functions(onednn_library *it, void *object)
 {
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
@@ -162,6 +173,7 @@ static const char *take(const hone_host *host, int which, void *object)
     it->share = 0.9;
     const char *why = take_functions(it, object);
     if (why) return why;
+    take_more_functions(it, object);
     const onednn_version *version = it->version();
     if (!version || version->major != it->major) return "it is of another version than its name says";
     if (!(version->cpu_runtime)) return "it was built without a CPU engine";

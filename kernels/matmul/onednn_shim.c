@@ -9,7 +9,7 @@
 #include "kernels/matmul/onednn.h"
 
 /* The same numbers in all releases of both versions, but for activations. */
-enum { TYPE_F32 = 3, SCRATCHPAD_USER = 1, QUERY_HOW = 8, QUERY_SCRATCHPAD = 136, STREAM_IN_ORDER = 1 };
+enum { TYPE_F32 = 3, SCRATCHPAD_USER = 1, QUERY_HOW = 8, QUERY_B = 131, QUERY_SCRATCHPAD = 136, STREAM_IN_ORDER = 1 };
 
 static const int argument_of[ONEDNN_OPERANDS] = {
     [ONEDNN_A] = 1, [ONEDNN_B] = 33, [ONEDNN_C] = 17, [ONEDNN_BIAS] = 41, [ONEDNN_SCRATCH] = 80};
@@ -51,6 +51,23 @@ static int layout_make(const onednn_library *it, int rank, const int64_t *sizes,
                           : it->layout_create3(&out->handle, rank, sizes, TYPE_F32, strides);
 }
 
+enum { TAG_ANY = 1, TAG_FIRST_2 = 499, TAG_FIRST_3 = 503, ANY_LAYOUT = -1 };
+
+static int tagged_make(const onednn_library *it, int64_t k, int64_t n, int layout, onednn_layout *out)
+{
+    const int64_t sizes[] = {k, n};
+    const int     tag = layout == ANY_LAYOUT ? TAG_ANY : (it->major == 2 ? TAG_FIRST_2 : TAG_FIRST_3) + layout - 1;
+    memset(out, 0, sizeof *out);
+    return it->major == 2 ? it->layout_init_tag2(out, 2, sizes, TYPE_F32, tag)
+                          : it->layout_create_tag3(&out->handle, 2, sizes, TYPE_F32, tag);
+}
+
+static void layout_end(const onednn_library *it, onednn_layout *layout)
+{
+    if (it->major != 2 && layout->handle) it->layout_destroy3(layout->handle);
+    memset(layout, 0, sizeof *layout);
+}
+
 static const void *layout_of(const onednn_library *it, const onednn_layout *layout)
 {
     return it->major == 2 ? (const void *)layout : layout->handle;
@@ -62,7 +79,10 @@ static int layouts_make(onednn_product *product, const onednn_ask *ask)
     int64_t               size[ONEDNN_RANK_MAX], stride[ONEDNN_RANK_MAX];
     const int64_t         n = ask->c_size[ask->rank - 1];
     int                   what = layout_make(it, ask->rank, ask->a_size, ask->a_stride, &product->layout[ONEDNN_A]);
-    if (what == ONEDNN_DONE) what = layout_make(it, ask->rank, ask->b_size, ask->b_stride, &product->layout[ONEDNN_B]);
+    if (what == ONEDNN_DONE)
+        what = ask->b_layout
+                   ? tagged_make(it, ask->b_size[0], ask->b_size[1], ask->b_layout, &product->layout[ONEDNN_B])
+                   : layout_make(it, ask->rank, ask->b_size, ask->b_stride, &product->layout[ONEDNN_B]);
     if (what == ONEDNN_DONE) what = layout_make(it, ask->rank, ask->c_size, ask->c_stride, &product->layout[ONEDNN_C]);
     if (what != ONEDNN_DONE || !ask->bias) return what;
     for (int i = 0; i < ask->rank; i++) size[i] = 1, stride[i] = n;
@@ -148,9 +168,27 @@ static int place_make(const onednn_product *product, onednn_place *place)
 typedef struct making {
     onednn_product   *product;
     const onednn_ask *ask;
+    bool              reorders, unpacks, asks; /* asks: for a description alone */
     const char       *why;
     hone_status       status;
 } making;
+
+/* From plain to packed, or back: the two sides are operands a and c. */
+static int reorder_describe(onednn_product *product, const onednn_ask *ask, bool unpacks)
+{
+    const onednn_library *it = product->library;
+    onednn_layout        *plain = &product->layout[unpacks ? ONEDNN_C : ONEDNN_A];
+    onednn_layout        *packed = &product->layout[unpacks ? ONEDNN_A : ONEDNN_C];
+    void                 *attributes = NULL;
+    int                   what = layout_make(it, 2, ask->b_size, ask->b_stride, plain);
+    if (what == ONEDNN_DONE) what = tagged_make(it, ask->b_size[0], ask->b_size[1], ask->b_layout, packed);
+    if (what == ONEDNN_DONE) what = attributes_make(it, ask, &attributes);
+    if (what == ONEDNN_DONE)
+        what = it->reorder_create(&product->description, layout_of(it, &product->layout[ONEDNN_A]), it->engine,
+                                  layout_of(it, &product->layout[ONEDNN_C]), it->engine, attributes);
+    if (attributes) it->attributes_destroy(attributes);
+    return what;
+}
 
 static void make(void *argument)
 {
@@ -158,21 +196,28 @@ static void make(void *argument)
     onednn_product       *product = m->product;
     const onednn_library *it = product->library;
     const char           *how = NULL;
-    int                   what = layouts_make(product, m->ask);
-    if (what == ONEDNN_DONE) what = description_make(product, m->ask);
+    int                   what;
+    if (m->reorders) {
+        what = reorder_describe(product, m->ask, m->unpacks);
+    } else {
+        what = layouts_make(product, m->ask);
+        if (what == ONEDNN_DONE) what = description_make(product, m->ask);
+    }
     if (what == ONEDNN_DONE) what = it->query(product->description, QUERY_HOW, 0, (void *)&how);
     m->why = "oneDNN does not take it";
     m->status = status_of(what);
     if (what != ONEDNN_DONE) return;
     for (size_t i = 0; how && how[i] && i < sizeof product->how - 1; i++) product->how[i] = how[i];
-    if (strstr(product->how, "ref")) {
+    if (m->asks) return;
+    if (!m->reorders && strstr(product->how, "ref")) { /* packing is done once: by whatever there is */
         m->why = "oneDNN would run its reference code";
         m->status = HONE_ERROR_UNSUPPORTED;
         return;
     }
     const void *scratch = it->query_layout(product->description, QUERY_SCRATCHPAD, 0);
     product->scratch_bytes = scratch ? it->layout_bytes(scratch) : 0;
-    product->has[ONEDNN_A] = product->has[ONEDNN_B] = product->has[ONEDNN_C] = true;
+    product->has[ONEDNN_A] = product->has[ONEDNN_C] = true;
+    product->has[ONEDNN_B] = !m->reorders;
     product->has[ONEDNN_BIAS] = m->ask->bias;
     product->has[ONEDNN_SCRATCH] = product->scratch_bytes > 0;
     what = it->primitive_create(&product->primitive, product->description);
@@ -180,17 +225,28 @@ static void make(void *argument)
     m->status = status_of(what);
 }
 
+static hone_status make_with(making *m, const onednn_library *library, onednn_product *out, const char **why)
+{
+    memset(out, 0, sizeof *out);
+    m->product = out;
+    out->library = library;
+    out->threads = m->ask->threads;
+    hone_onednn_with(library, m->ask->threads, make, m); /* how many threads it is for is settled here */
+    *why = m->why;
+    if (m->status != HONE_OK) hone_onednn_product_end(out);
+    return m->status;
+}
+
 hone_status hone_onednn_product_make(const onednn_library *library, const onednn_ask *ask, onednn_product *out,
                                      const char **why)
 {
-    making m = {.product = out, .ask = ask};
-    memset(out, 0, sizeof *out);
-    out->library = library;
-    out->threads = ask->threads;
-    hone_onednn_with(library, ask->threads, make, &m); /* how many threads it is for is settled here */
-    *why = m.why;
-    if (m.status != HONE_OK) hone_onednn_product_end(out);
-    return m.status;
+    return make_with(&(making){.ask = ask}, library, out, why);
+}
+
+hone_status hone_onednn_reorder_make(const onednn_library *library, const onednn_ask *ask, bool unpack,
+                                     onednn_product *out, const char **why)
+{
+    return make_with(&(making){.ask = ask, .reorders = true, .unpacks = unpack}, library, out, why);
 }
 
 void hone_onednn_product_end(onednn_product *product)
@@ -199,9 +255,62 @@ void hone_onednn_product_end(onednn_product *product)
     for (int i = 0; i < ONEDNN_PLACES; i++) place_end(product, &product->places[i]);
     if (product->primitive) it->primitive_destroy(product->primitive);
     if (product->description) it->description_destroy(product->description);
-    for (int i = 0; i < ONEDNN_OPERANDS && it->major != 2; i++)
-        if (product->layout[i].handle) it->layout_destroy3(product->layout[i].handle);
+    for (int i = 0; i < ONEDNN_OPERANDS; i++) layout_end(it, &product->layout[i]);
     memset(product, 0, sizeof *product);
+}
+
+/* --- layouts of a packed b -------------------------------------------------------------------------------------- */
+
+static const char *const layout_names[ONEDNN_LAYOUTS] = {"onednn:BA16a16b", "onednn:BA16a32b", "onednn:BA16a48b",
+                                                         "onednn:BA16a64b"};
+
+int hone_onednn_layout_find(const char *name)
+{
+    for (int i = 0; i < ONEDNN_LAYOUTS; i++)
+        if (!strcmp(name, layout_names[i])) return i + 1;
+    return 0;
+}
+
+const char *hone_onednn_layout_name(int layout)
+{
+    return layout_names[layout - 1];
+}
+
+bool hone_onednn_packs(const onednn_library *library)
+{
+    return library->engine && library->layout_equal && library->reorder_create &&
+           (library->major == 2 ? library->layout_init_tag2 != NULL : library->layout_create_tag3 != NULL);
+}
+
+int64_t hone_onednn_layout_bytes(const onednn_library *library, int layout, int64_t k, int64_t n)
+{
+    onednn_layout it;
+    int64_t       bytes = 0;
+    if (tagged_make(library, k, n, layout, &it) == ONEDNN_DONE)
+        bytes = (int64_t)library->layout_bytes(layout_of(library, &it));
+    layout_end(library, &it);
+    return bytes;
+}
+
+int hone_onednn_layout_wanted(const onednn_library *library, const onednn_ask *ask, int64_t *bytes)
+{
+    onednn_ask     any = *ask;
+    onednn_product product;
+    const char    *why;
+    int            found = 0;
+    any.b_layout = ANY_LAYOUT;
+    if (make_with(&(making){.ask = &any, .asks = true}, library, &product, &why) != HONE_OK) return 0;
+    const void *wanted = library->query_layout(product.description, QUERY_B, 0);
+    for (int i = 1; i <= ONEDNN_LAYOUTS && wanted && !found; i++) {
+        onednn_layout it;
+        if (tagged_make(library, ask->b_size[0], ask->b_size[1], i, &it) == ONEDNN_DONE &&
+            library->layout_equal(wanted, layout_of(library, &it)))
+            found = i;
+        layout_end(library, &it);
+    }
+    hone_onednn_product_end(&product);
+    *bytes = found ? hone_onednn_layout_bytes(library, found, ask->b_size[0], ask->b_size[1]) : 0;
+    return found;
 }
 
 /* --- running it ------------------------------------------------------------------------------------------------- */

@@ -536,10 +536,13 @@ static bool matmul_take_apart(const void *problem, hone_packing *out)
     plain->b_row = p->n;
     plain->b_column = 1;
     int64_t matrices = 1;
+    bool    empty = false; /* of an empty batch there is no b */
     for (int i = 0; i < p->batch_rank; i++) {
         plain->b_batch[i] = p->b_batch[i] * p->k * p->n;
         matrices += p->batch[i] ? (p->batch[i] - 1) * p->b_batch[i] : 0;
+        empty |= p->batch[i] == 0;
     }
+    if (empty) matrices = 0;
     pack->type = p->type_b;
     pack->k = p->k, pack->n = p->n;
     pack->row = p->n, pack->column = 1;

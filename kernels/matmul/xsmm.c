@@ -59,23 +59,6 @@ static void run_chunk(void *argument, int chunk)
     }
 }
 
-/* c = alpha * product + beta * c. */
-static void combine(const hone_blas_shape *shape, double alpha, const void *product, double beta, char *c)
-{
-    const hone_matmul_frame *f = &shape->frame;
-    for (int64_t i = 0; i < f->m; i++)
-        for (int64_t j = 0; j < f->n; j++) {
-            const int64_t at = i * shape->ldc + j, from = i * f->n + j;
-            if (f->type == HONE_F32) {
-                float x = (float)alpha * ((const float *)product)[from], *out = (float *)(void *)c + at;
-                *out = beta != 0 ? x + (float)beta * *out : x;
-            } else {
-                double x = alpha * ((const double *)product)[from], *out = (double *)(void *)c + at;
-                *out = beta != 0 ? x + beta * *out : x;
-            }
-        }
-}
-
 static void run_aside(const xsmm_plan *plan, const hone_arguments *arguments, double alpha, double beta, void *product)
 {
     const hone_matmul_frame *f = &plan->shape.frame;
@@ -85,7 +68,7 @@ static void run_aside(const xsmm_plan *plan, const hone_arguments *arguments, do
         hone_matmul_item item;
         hone_matmul_item_at(f, arguments, i, &item);
         if (plan->aside) plan->aside(item.b, item.a, product);
-        combine(&plan->shape, alpha, product, beta, item.c);
+        hone_blas_combine(&plan->shape, f->m, f->n, alpha, product, beta, item.c);
     }
 }
 
@@ -123,6 +106,7 @@ static const char *plan_make(const hone_request *request, xsmm_plan *out)
     if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
     if (p->type_c != HONE_F32 && p->type_c != HONE_F64) return "LIBXSMM's kernels here multiply f32 and f64";
     if (p->step_count) return "LIBXSMM's kernels have no steps behind the product";
+    if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
     if ((why = hone_blas_shape_make(p, &out->shape))) return why;
     if (s->b_transposed) return "LIBXSMM writes no kernel for a column-major b (its a, transposed)";
     if (f->m > ELEMENTS_MAX || f->n > ELEMENTS_MAX || f->k > ELEMENTS_MAX ||

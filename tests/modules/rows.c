@@ -13,6 +13,8 @@ hone_rt_context   *rows_context;
 hone_be_device    *rows_device;
 const hone_kernel *rows_kernels[HONE_RT_KERNELS_MAX];
 int                rows_count;
+const hone_kernel *rows_packed[HONE_RT_KERNELS_MAX];
+int                rows_packed_count;
 uint64_t           rows_cases = 400 / HONE_TEST_SHARE;
 
 static hone_context *handle;
@@ -41,7 +43,10 @@ static void open_hone(const char *prefix)
     int count = hone_rt_kernels(rows_context, &hone_matmul_op, rows_device, all, HONE_RT_KERNELS_MAX);
     for (int i = 0; i < count; i++)
         if (!strncmp(all[i]->name, prefix, strlen(prefix))) {
-            rows_kernels[rows_count++] = all[i];
+            if (strstr(all[i]->name, ".packed"))
+                rows_packed[rows_packed_count++] = all[i];
+            else
+                rows_kernels[rows_count++] = all[i];
             printf("%s: %s\n", all[i]->name, all[i]->identity(rows_device));
         }
 }
@@ -138,6 +143,39 @@ void rows_judge(bool steps, uint64_t one_in)
         assert_true(taken[i] > (int64_t)(rows_cases / one_in));
     }
     printf("%ld refused\n", (long)refused);
+}
+
+void rows_judge_packed(uint64_t one_in)
+{
+    int64_t taken[HONE_RT_KERNELS_MAX] = {0};
+    for (uint64_t seed = 1; seed <= rows_cases; seed++) {
+        hone_matmul_problem plain = draw(seed, true);
+        for (int i = 0; i < rows_packed_count; i++) {
+            hone_problem_bytes packed;
+            hone_layout        layout;
+            hone_rt_plan      *plan;
+            hone_judge_case   *judged;
+            hone_verdict       verdict;
+            hone_judge_options options = {.seed = seed, .sample = 256};
+            hone_request       request = rows_request(&plain);
+            if (!rows_packed[i]->layouts(&request, HONE_MATMUL_B, &layout, 1)) continue;
+            assert_int_equal(hone_matmul_op.lay_out(&plain, HONE_MATMUL_B, &layout, packed.bytes), HONE_OK);
+            request.problem = packed.bytes;
+            if (rows_packed[i]->refuses(&request)) continue;
+            assert_int_equal(hone_rt_plan_with(rows_context, &request, rows_packed[i], NULL, &plan), HONE_OK);
+            assert_int_equal(hone_judge_case_create(&hone_matmul_op, packed.bytes, 8, &options, &judged), HONE_OK);
+            assert_int_equal(hone_judge_case_plan(judged, rows_context, plan, NULL, NULL, &verdict), HONE_OK);
+            if (verdict.fault)
+                fail_msg("%s, seed %lu: %s", rows_packed[i]->name, (unsigned long)seed, verdict.sentence);
+            hone_judge_case_destroy(judged);
+            hone_rt_plan_release(plan);
+            taken[i]++;
+        }
+    }
+    for (int i = 0; i < rows_packed_count; i++) {
+        printf("%s: %ld problems judged\n", rows_packed[i]->name, (long)taken[i]);
+        assert_true(taken[i] > (int64_t)(rows_cases / one_in));
+    }
 }
 
 /* c of a 40 x 50 product over k, every element of a, b and c given. */

@@ -17,6 +17,8 @@ extern hone_rt_context   *rows_context;
 extern hone_be_device    *rows_device;
 extern const hone_kernel *rows_kernels[HONE_RT_KERNELS_MAX];
 extern int                rows_count;
+extern const hone_kernel *rows_packed[HONE_RT_KERNELS_MAX]; /* those that read a packed b alone */
+extern int                rows_packed_count;
 extern uint64_t           rows_cases;
 
 /* Opens hone with the modules of words[2], tried with words[1] (words[3]: how many cases), keeps the rows whose names
@@ -30,6 +32,8 @@ const hone_kernel *rows_find(const char *name); /* NULL: it is not here */
 
 /* Every row on random problems: at least one in `one_in` must be taken. With or without steps behind the product. */
 void rows_judge(bool steps, uint64_t one_in);
+/* Those that read a packed b, in each layout that they offer. */
+void rows_judge_packed(uint64_t one_in);
 /* beta = 0 and c = NaN, alpha = 0 and NaN in b, k = 0, for each row. */
 void rows_edges(void);
 /* A product of 40 x 50 over k, every element of a as given, those of b 1 but for one in column 3. */

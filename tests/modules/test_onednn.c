@@ -9,10 +9,65 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/matmul_pack/problem.h"
+
 static void test_judged(void **state)
 {
     (void)state;
     rows_judge(true, 10);
+}
+
+static void test_packed(void **state)
+{
+    (void)state;
+    if (!rows_packed_count) skip();
+    rows_judge_packed(20);
+}
+
+/* Two matrices with room between their rows, packed and unpacked: as they were, and the room untouched. */
+static void goes_there_and_back(const hone_kernel *kernel)
+{
+    enum { K = 51, N = 70, ROW = 75, MATRIX = K * ROW + 9, BYTES = 64 * 128 * 4 };
+    static float packed[2 * BYTES / 4] __attribute__((aligned(64))), plain[2 * MATRIX], back[2 * MATRIX];
+    for (int i = 0; i < 2 * MATRIX; i++) plain[i] = (float)(i + 1), back[i] = -1;
+    for (int way = 0; way < 2; way++) {
+        hone_matmul_pack_problem p = {.type = HONE_F32, .unpack = (uint8_t)way, .k = K, .n = N, .row = ROW, .column = 1,
+                                      .count = 2, .matrix = MATRIX, .bytes = BYTES, .layout = "onednn:BA16a64b"};
+        hone_request request = {.device = rows_device, .op = &hone_matmul_pack_op, .problem = &p, .threads = 1,
+                                .alignment = 4};
+        hone_be_stream stream = {.device = rows_device, .team = {NULL, 1}};
+        hone_span      spans[2] = {{.host = way ? packed : plain}, {.host = way ? back : packed}};
+        hone_arguments arguments = {2, 0, spans, NULL, 0};
+        hone_rt_plan  *plan;
+        assert_int_equal(hone_rt_plan_with(rows_context, &request, kernel, NULL, &plan), HONE_OK);
+        assert_int_equal(plan->needs.scratch_bytes, 0);
+        assert_int_equal(hone_rt_plan_launch(plan, &stream, &arguments, (hone_span){0}), HONE_OK);
+        hone_rt_plan_release(plan);
+    }
+    for (int i = 0; i < 2 * MATRIX; i++) {
+        const int  in = i % MATRIX;
+        const bool of_it = in / ROW < K && in % ROW < N;
+        assert_true(back[i] == (of_it ? plain[i] : -1));
+    }
+    assert_true(packed[0] == 1 && packed[64] == 1 + ROW && packed[BYTES / 4] == 1 + MATRIX);
+}
+
+static void test_packing(void **state)
+{
+    const hone_kernel *kernels[HONE_RT_KERNELS_MAX];
+    int count = hone_rt_kernels(rows_context, &hone_matmul_pack_op, rows_device, kernels, HONE_RT_KERNELS_MAX),
+        tried = 0;
+    (void)state;
+    for (int i = 0; i < count; i++) {
+        hone_matmul_pack_problem p = {.type = HONE_F32, .k = 5, .n = 6, .row = 6, .column = 1, .count = 1, .bytes = 480,
+                                      .layout = "n8"};
+        hone_request             request = {.device = rows_device, .op = &hone_matmul_pack_op, .problem = &p};
+        if (strncmp(kernels[i]->name, "onednn", 6)) continue;
+        assert_non_null(strstr(kernels[i]->refuses(&request), "not oneDNN's"));
+        goes_there_and_back(kernels[i]);
+        tried++;
+    }
+    if (!tried) skip();
 }
 
 static void test_edges(void **state)
@@ -195,7 +250,8 @@ static void test_remarks(void **state)
 int main(int count, char **words)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_judged), cmocka_unit_test(test_edges),     cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_judged), cmocka_unit_test(test_packed), cmocka_unit_test(test_packing),
+        cmocka_unit_test(test_edges),     cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_count),  cmocka_unit_test(test_stand_ins), cmocka_unit_test(test_remarks),
     };
     return ROWS_MAIN(count, words, "onednn", tests);
