@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/bench_summary.h"
 #include "tuner/contest.h"
 #include "tuner/roofline.h"
 
@@ -45,6 +46,7 @@ typedef struct bench {
     uint64_t        seed;
     int64_t         start;
     json_t         *rows, *untimed;
+    cli_summary     summary;
 } bench;
 
 /* --- which problems -------------------------------------------------------------------------------------------- */
@@ -367,6 +369,7 @@ static int time_problem(bench *b, int index)
             note_json(b, &contest, text);
         else
             print_problem(b, &contest, text);
+        cli_summary_add(&b->summary, &contest, text);
         b->timed++;
     }
     hone_contest_close(&contest);
@@ -450,6 +453,7 @@ static void print_json(const bench *b)
     cli_set(answer, "context", context);
     cli_set(answer, "benchmarks", json_incref(b->rows));
     cli_set(answer, "not_timed", json_incref(b->untimed));
+    cli_set(answer, "summary", cli_summary_json(&b->summary));
     cli_print_json(answer);
 }
 
@@ -469,6 +473,7 @@ static int run_bench(bench *b)
     for (int i = 0; i < b->problem_count && code == CLI_FINE; i++)
         code = cli_interrupted() ? CLI_INTERRUPTED : time_problem(b, i);
     if (b->call->json && (code == CLI_FINE || b->timed)) print_json(b);
+    if (!b->call->json) cli_summary_print(&b->summary, stdout);
     cli_progress(NULL);
     if (code == CLI_INTERRUPTED) cli_say(b->call, "interrupted after %d of %d problems", b->timed, b->problem_count);
     return b->wrong ? CLI_WRONG : code;
@@ -491,6 +496,7 @@ static int run(const cli_call *call)
     free(b.problems);
     json_decref(b.rows);
     json_decref(b.untimed);
+    cli_summary_free(&b.summary);
     cli_close(&b.hone);
     return code;
 }

@@ -59,8 +59,19 @@ static const char *direct_refuses(const hone_request *request)
     return NULL;
 }
 
-/* Multiplications at the rate of full vectors, b read again by each strip from the cache that holds a panel, or where
- * the lines of a panel lie pages apart, at the pace of address translation. */
+/* Do `count` lines, `apart` bytes from one to the next, fall on so few sets of a cache of eight ways that it cannot
+ * hold them all? */
+static bool lines_collide(int64_t count, int64_t apart, double cache_bytes)
+{
+    enum { WAYS = 8, LINE = 64 };
+    int64_t sets = (int64_t)cache_bytes / WAYS / LINE;
+    for (int64_t stride = hone_max(apart, -apart); stride && stride % (2 * LINE) == 0 && sets > 1; stride /= 2)
+        sets /= 2;
+    return count > sets * WAYS;
+}
+
+/* The tiles, what b costs where it comes from afar line by line, and what shows of reading it again for each strip: the
+ * more, the less of a panel stays in the second-level cache. Fitted as packed_estimate was. */
 static double direct_estimate(const hone_request *request, const hone_config *config)
 {
     const hone_be_device *device = request->device;
@@ -70,21 +81,26 @@ static double direct_estimate(const hone_request *request, const hone_config *co
     const hone_matmul_tile *tile = plan.tile;
     if (!f->m || !f->n || !f->items) return 0;
 
-    const double k = (double)f->k, m = (double)f->m, n = (double)f->n, strips = (double)plan.strips;
-    const double panels = (double)plan.panels, items = (double)f->items;
-    const double vectors = (double)hone_divide_up(f->n, tile->kit->lanes);
-    const double idle = 8 / (m / strips * fmin(vectors, tile->n / tile->kit->lanes));
-    const double line = (double)hone_max(f->b_k, -f->b_k) * f->bytes;
-    const double panel = k * (line < 64 ? line : tile->n * f->bytes < 64 ? 64 : tile->n * f->bytes);
-    const double all = f->bytes * (m * k + k * n + m * n);
+    const double k = (double)f->k, m = (double)f->m, n = (double)f->n, items = (double)f->items;
+    const double strips = (double)plan.strips, panels = (double)plan.panels;
+    const double all = f->bytes * (m * k + k * n + m * n) * items;
+    const double panel = f->bytes * k * fmin(n, tile->n);
+    const double l2 = device->cpu.cache_bytes[HONE_LEVEL_L2] ? (double)device->cpu.cache_bytes[HONE_LEVEL_L2] : 1 << 20;
+    const double l1 =
+        device->cpu.cache_bytes[HONE_LEVEL_L1] ? (double)device->cpu.cache_bytes[HONE_LEVEL_L1] : 32 << 10;
+    const bool   far = lines_collide(f->k, f->b_k * f->bytes, l2);
 
-    double multiply = 2 * m * vectors * tile->kit->lanes * k / hone_matmul_peak(device, tile) * (idle > 1 ? idle : 1);
-    if (plan.strips > 1 && line >= 1024 && k > 64) multiply *= 1.15;
-    double fetch = hone_matmul_read_seconds(device, panels * panel + f->bytes * m * (k + n), all);
-    if (line >= 1024 && hone_matmul_level(device, all) == HONE_LEVEL_MEMORY) fetch *= HONE_MATMUL_DOWN_COLUMNS;
-    fetch += (strips - 1) * hone_matmul_read_seconds(device, panels * panel, 2 * panel) * 0.5;
-    fetch += (panels - 1) * hone_matmul_read_seconds(device, f->bytes * m * k, fmin(all, 2 * f->bytes * m * k)) * 0.3;
-    double seconds = hone_matmul_overlap(multiply, fetch) + strips * panels * 8e-9;
+    double seconds = hone_matmul_tiles_seconds(device, tile, f->m, f->n, f->k, 1);
+    if (f->a_k == 1 && lines_collide(plan.rows + (plan.longer > 0), f->a_m * f->bytes, l1)) seconds *= 1.25;
+    if (panel > l2 / 4) seconds *= 1 + 0.2 * fmin(1, (panel - l2 / 4) / (l2 / 2));
+    const bool down = !f->b_width && k > 1 && hone_matmul_level(device, all) == HONE_LEVEL_MEMORY;
+    seconds += hone_matmul_read_seconds(device, f->bytes * k * n, all) * (down  ? HONE_MATMUL_DOWN_COLUMNS
+                                                                          : far ? 2
+                                                                                : 1);
+    seconds += hone_matmul_read_seconds(device, f->bytes * m * (k + n), all);
+    seconds +=
+        hone_matmul_read_seconds(device, f->bytes * k * n * (strips - 1), far ? all : panel) * (far ? 0.4 : 0.05);
+    seconds += hone_matmul_read_seconds(device, f->bytes * m * k * (panels - 1), f->bytes * m * k) * 0.05;
     if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, f->bytes * m * n, 0) * 4;
 
     const double units = items * panels, threads = units < plan.threads ? units : plan.threads;

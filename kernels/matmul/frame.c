@@ -1,7 +1,10 @@
 /* Problems turned so that tiles write rows of c, and the operands of each matrix of a batch. */
 #include "kernels/matmul/frame.h"
 
+#include <math.h>
 #include <string.h>
+
+#include "base/size.h"
 
 #define EXCHANGE(type, x, y)                                                                                           \
     do {                                                                                                               \
@@ -128,7 +131,7 @@ void hone_matmul_item_at(const hone_matmul_frame *frame, const hone_arguments *a
 /* Narrower vectors pay for more instructions: where the rates are equal, the wider ones win. */
 double hone_matmul_peak_of(const hone_be_device *device, hone_isa isa, hone_dtype type, int lanes)
 {
-    static const double reached[HONE_ISA_COUNT] = {0.6, 0.85, 0.97};
+    static const double reached[HONE_ISA_COUNT] = {0.6, 0.85, 1};
     const double measured = device->ceilings_known ? device->ceilings.flops[isa][type][HONE_WIDTH_ONE] : 0;
     const double presumed = 2.0 * 3e9 * lanes * (isa == HONE_ISA_AVX512 ? 1 : 2);
     return reached[isa] * (measured > 0 ? measured : presumed);
@@ -137,6 +140,25 @@ double hone_matmul_peak_of(const hone_be_device *device, hone_isa isa, hone_dtyp
 double hone_matmul_peak(const hone_be_device *device, const hone_matmul_tile *tile)
 {
     return hone_matmul_peak_of(device, tile->isa, tile->type, tile->kit->lanes);
+}
+
+double hone_matmul_tiles_seconds(const hone_be_device *device, const hone_matmul_tile *tile, int64_t m, int64_t n,
+                                 int64_t k, int64_t k_blocks)
+{
+    enum { IN_FLIGHT = 8 }; /* two a cycle, four cycles each */
+    const double load = 0.07, around = 20e-9;
+    const int    lanes = tile->kit->lanes;
+    if (m <= 0 || n <= 0) return 0;
+    const double strips = (double)hone_divide_up(m, tile->m), rows = (double)m / strips;
+    double       steps = 0;
+    const int64_t panels = n / tile->n;
+    for (int whole = 0; whole < 2; whole++) {
+        const double count = whole ? (double)panels : n % tile->n ? 1 : 0;
+        const double vectors = (double)(whole ? tile->n / lanes : hone_divide_up(n % tile->n, lanes));
+        if (count > 0) steps += count * fmax(rows * vectors + load * (rows + vectors), IN_FLIGHT);
+    }
+    return strips * steps * (double)k * 2 * lanes / hone_matmul_peak(device, tile) +
+           strips * (double)hone_divide_up(n, tile->n) * (double)k_blocks * around;
 }
 
 int hone_matmul_level(const hone_be_device *device, double footprint)

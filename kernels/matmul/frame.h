@@ -63,6 +63,13 @@ void    hone_matmul_item_at(const hone_matmul_frame *frame, const hone_arguments
 double hone_matmul_peak(const hone_be_device *device, const hone_matmul_tile *tile);
 /* The same for vectors of so many lanes. */
 double hone_matmul_peak_of(const hone_be_device *device, hone_isa isa, hone_dtype type, int lanes);
+/* Seconds that the tiles of one m x n x k product take whose operands are at hand, by one thread: where the registers
+ * hold too few sums to hide an addition's latency, each step of k takes as long as that; each step loads a row and a
+ * column of its tile; and each tile takes a while to begin and to end. */
+double hone_matmul_tiles_seconds(const hone_be_device *device, const hone_matmul_tile *tile, int64_t m, int64_t n,
+                                 int64_t k, int64_t k_blocks);
+/* The value of the tile parameter that takes the least of them for this problem. */
+int64_t hone_matmul_tile_best(const hone_request *request, const hone_matmul_frame *frame);
 /* The smallest cache that holds `footprint` bytes: HONE_LEVEL_*. */
 int hone_matmul_level(const hone_be_device *device, double footprint);
 /* Seconds to read this much that lies together in the smallest cache that holds `footprint`; by one thread, or shared

@@ -401,101 +401,6 @@ static hone_status matmul_generate(const void *problem, hone_data_kind kind, uin
     return HONE_OK;
 }
 
-/* --- suites ------------------------------------------------------------------------------------------------------ */
-
-static const char *const smoke[] = {
-    "f32 nn 64x64x64", "f32 nn 33x65x127 +bias+relu", "f64 tn 48x40x56 beta=1", "f32 nt 8x8x8 batch=16",
-    "f32 nn 33x65x127 +bias b=n32", NULL};
-
-static const char *const quick[] = {
-    "f32 nn 64x64x64",   "f32 nn 256x256x256",   "f32 nn 512x512x512", "f32 nn 1024x1024x1024", "f32 nn 1x4096x4096",
-    "f32 nn 8x4096x4096", "f32 nn 128x768x768 +bias", "f32 nn 128x3072x768 +bias+gelu", "f32 nn 17x1000x2048 +bias",
-    "f32 nn 31x63x127",  "f32 nn 16x16x16 batch=256", "f32 nt 256x256x256", "f32 tn 256x256x256", "f64 nn 256x256x256",
-    "f64 nn 512x512x512", NULL};
-
-/* GPT-2's, BERT's and a vision transformer's products, forward and backward, and attention's own. */
-static const char *const transformer[] = {
-    "f32 nn 128x768x768 +bias",            /* projections of 128 tokens */
-    "f32 nn 128x2304x768 +bias",           /* q, k and v at once */
-    "f32 nn 128x3072x768 +bias+gelu",      /* the wide half of the feed-forward block */
-    "f32 nn 128x768x3072 +bias+residual",  /* ... and back */
-    "f32 nn 512x768x768 +bias",
-    "f32 nn 512x3072x768 +bias+store+gelu_erf",
-    "f32 nn 512x768x3072 +bias+residual",
-    "f32 nn 197x768x768 +bias",            /* a picture of 14 x 14 patches and one */
-    "f32 nn 197x3072x768 +bias+gelu_erf",
-    "f32 nt 512x768x3072 +gelu_gradient",  /* gradients: of the input, */
-    "f32 tn 768x3072x512",                 /* of the weights, */
-    "f32 tn 768x3072x512 beta=1",          /* and accumulated */
-    "f32 nt 512x512x64 batch=12",          /* scores of twelve heads */
-    "f32 nn 512x64x512 batch=12",
-    "f32 nn 1x768x768 +bias",              /* one token at a time */
-    "f32 nn 1x3072x768 +bias+gelu",
-    "f32 nn 1x768x3072 +bias+residual",
-    "f32 nn 1x4096x4096",
-    "f32 nn 1x11008x4096 +silu",
-    "f32 nt 8x50257x768",                  /* words out of states */
-    NULL};
-
-static const char *const full[] = {"f32 nn 64x64x64",
-                                   "f32 nn 128x128x128",
-                                   "f32 nn 256x256x256",
-                                   "f32 nn 512x512x512",
-                                   "f32 nn 1024x1024x1024",
-                                   "f32 nn 2048x2048x2048",
-                                   "f32 nt 512x512x512",
-                                   "f32 tn 512x512x512",
-                                   "f32 tt 512x512x512",
-                                   "f32 nn 1x4096x4096",
-                                   "f32 nn 8x4096x4096",
-                                   "f32 nn 128x768x768 +bias",
-                                   "f32 nn 128x3072x768 +bias+gelu",
-                                   "f32 nn 512x768x3072 +bias+residual",
-                                   "f32 nn 197x768x768 +bias",
-                                   "f32 nn 17x1000x2048 +bias",
-                                   "f32 nn 1000x10x512 +bias",
-                                   "f32 nn 31x63x127",
-                                   "f32 nn 4096x64x64",
-                                   "f32 nn 64x4096x64",
-                                   "f32 nn 5x5x100000",
-                                   "f32 nn 8x8x8",
-                                   "f32 nn 16x16x16",
-                                   "f32 nn 24x24x24",
-                                   "f32 nn 32x32x32",
-                                   "f32 nn 48x48x48",
-                                   "f32 nn 8x8x8 batch=1024",
-                                   "f32 nn 16x16x16 batch=512 pointers=1",
-                                   "f32 nn 64x64x64 batch=64",
-                                   "f32 nn 512x512x512 lda=1024 ldb=1024 ldc=1024",
-                                   "f32 nn 256x256x256 beta=1",
-                                   "f32 tn 768x3072x512 beta=1",
-                                   "f32 nt 512x768x3072 +gelu_gradient",
-                                   "f32 nt 512x512x64 batch=12",
-                                   "f32 nn 512x64x512 batch=12",
-                                   "f32 nn 8x4096x4096 b=n32",
-                                   "f32 nn 128x3072x768 b=n32",
-                                   "f32 nn 17x1000x2048 b=n32",
-                                   "f64 nn 64x64x64",
-                                   "f64 nn 256x256x256",
-                                   "f64 nn 512x512x512",
-                                   "f64 nn 1024x1024x1024",
-                                   "f64 nn 31x63x127",
-                                   "f64 nt 256x256x256 beta=1",
-                                   "f64 nn 1x2048x2048",
-                                   "f64 nn 8x8x8 batch=1024",
-                                   NULL};
-
-static const char *const *matmul_suite(const char *name)
-{
-    static const struct {
-        const char        *name;
-        const char *const *problems;
-    } suites[] = {{"smoke", smoke}, {"quick", quick}, {"transformer", transformer}, {"full", full}};
-    for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
-        if (strcmp(suites[i].name, name) == 0) return suites[i].problems;
-    return NULL;
-}
-
 /* --- layouts ----------------------------------------------------------------------------------------------------- */
 
 static hone_status matmul_lay_out(const void *problem, int role, const hone_layout *layout, void *out)
@@ -579,5 +484,5 @@ const hone_op hone_matmul_op = {
     .lay_out = matmul_lay_out,
     .take_apart = matmul_take_apart,
     .gradient = hone_matmul_gradient,
-    .suite = matmul_suite,
+    .suite = hone_matmul_suite,
 };

@@ -23,22 +23,30 @@
 #include "base/status.h"
 #include "kernels/matmul/frame.h"
 
-enum { TILE, MC, NC, KC, PACK_A, PACK_B, PARAMETER_COUNT };
+enum { TILE, MC, NC, KC, PACK_A, PACK_B, ORDER, SHARES, PARAMETER_COUNT };
 
-static const int64_t mc_values[] = {56, 112, 224, 448, 896, 1792, 1 << 20};
-static const int64_t nc_values[] = {64, 128, 192, 256, 384, 512, 768, 1024, 2048};
+static const int64_t mc_values[] = {56, 112, 168, 224, 280, 336, 448, 896, 1792, 1 << 20};
+static const int64_t nc_values[] = {64, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096, 1 << 20};
 static const int64_t kc_values[] = {64, 96, 128, 192, 256, 320, 384, 512, 768, 1024};
 static const int64_t yes_or_no[] = {0, 1};
+static const int64_t share_values[] = {1, 2, 3, 4, 8};
+static const char *const order_names[] = {"rows", "columns"};
 enum { K_WHOLE_MAX = 1 << 20 };
 #define COUNT(values) ((int)(sizeof(values) / sizeof((values)[0])))
 
 static const hone_parameter parameters[PARAMETER_COUNT] = {
     [TILE] = HONE_MATMUL_TILE_PARAMETER,
     [MC] = {"mc", 1 << 20, COUNT(mc_values), mc_values, NULL, "rows of a piece, at most"},
-    [NC] = {"nc", 512, COUNT(nc_values), nc_values, NULL, "columns of a piece, at most"},
-    [KC] = {"kc", 256, COUNT(kc_values), kc_values, NULL, "how much of k is done at a time, at most"},
+    [NC] = {"nc", 2048, COUNT(nc_values), nc_values, NULL, "columns of a piece, at most"},
+    [KC] = {"kc", 512, COUNT(kc_values), kc_values, NULL, "how much of k is done at a time, at most"},
     [PACK_A] = {"pack_a", 1, 2, yes_or_no, NULL, "copy strips of a"},
     [PACK_B] = {"pack_b", 1, 2, yes_or_no, NULL, "copy panels of b where more than one strip reads them"},
+    [ORDER] = {"order", 0, 2, yes_or_no, order_names,
+               "whose tiles follow each other: those of a strip of rows, or of a "
+               "panel of columns"},
+    [SHARES] = {"shares", 2, COUNT(share_values), share_values, NULL,
+                "pieces for each thread where there are several, "
+                "at least, as far as there are tiles"},
 };
 
 static const char *space_refuses(const hone_request *request, const hone_config *config)
@@ -79,8 +87,9 @@ typedef struct packed_cut {
 typedef struct packed_plan {
     hone_matmul_frame       frame;
     const hone_matmul_tile *tile;
-    bool                    pack_a, pack_b;
+    bool                    pack_a, pack_b, columns;
     int                     threads;
+    int64_t                 shares;
     packed_cut              cut;
     packed_cut whole; /* for a residual that is c itself: k in one block, so that c keeps its values until then */
 } packed_plan;
@@ -104,12 +113,20 @@ static void cut_up(const packed_plan *plan, int64_t mc, int64_t nc, int64_t kc, 
     out->m_pieces = hone_divide_up(strips, hone_max(mc / plan->tile->m, 1));
     const int64_t panels = hone_max(hone_divide_up(f->n, plan->tile->n), 1);
     out->n_pieces = hone_divide_up(panels, hone_max(nc / plan->tile->n, 1));
+    /* More pieces for several threads: across the longer side, as what a piece shares is copied by each. */
+    const int64_t wanted = plan->threads > 1 ? plan->threads * plan->shares : 1;
+    const int64_t missing = hone_divide_up(wanted, hone_max(out->m_pieces * out->n_pieces * f->items, 1));
+    if (missing > 1 && f->n >= f->m)
+        out->n_pieces = hone_min(panels, out->n_pieces * missing);
+    else if (missing > 1)
+        out->m_pieces = hone_min(strips, out->m_pieces * missing);
     out->nc = hone_divide_up(panels, out->n_pieces) * plan->tile->n;
     out->n_pieces = hone_divide_up(panels * plan->tile->n, out->nc);
     out->k_blocks = hone_max(hone_divide_up(f->k, kc), 1);
     out->kc = hone_divide_up(f->k, out->k_blocks);
-    out->a_bytes = plan->pack_a ? (size_t)(plan->tile->m * strip_line(f, out->kc) * f->bytes) : 0;
-    out->b_bytes = plan->pack_b ? (size_t)(out->kc * out->nc * f->bytes) : 0;
+    const int64_t strips_kept = plan->columns ? hone_divide_up(strips, out->m_pieces) + 1 : 1;
+    out->a_bytes = plan->pack_a ? (size_t)(strips_kept * plan->tile->m * strip_line(f, out->kc) * f->bytes) : 0;
+    out->b_bytes = plan->pack_b ? (size_t)(out->kc * (plan->columns ? plan->tile->n : out->nc) * f->bytes) : 0;
     out->a_bytes = (out->a_bytes + 63) / 64 * 64;
     out->b_bytes = (out->b_bytes + 63) / 64 * 64;
 }
@@ -134,7 +151,7 @@ typedef struct packed_piece {
 } packed_piece;
 
 /* A strip of a: rows x kc, from row i and k on. Copied in the direction in which it lies. */
-static void strip_pack(const packed_plan *plan, const char *from, int64_t rows, int64_t kc, void *to,
+static void strip_take(const packed_plan *plan, const char *from, int64_t rows, int64_t kc, void *to, bool first,
                        hone_matmul_tile_job *job)
 {
     const hone_matmul_frame *f = &plan->frame;
@@ -157,7 +174,7 @@ static void strip_pack(const packed_plan *plan, const char *from, int64_t rows, 
         pack.to_line = job->a_m = strip_line(f, kc);
         job->a_k = 1;
     }
-    plan->tile->kit->pack(&pack);
+    if (first) plan->tile->kit->pack(&pack);
 }
 
 /* Asks for the part of a strip that belongs to panel `panel` of `panels`: the whole strip arrives while the one before
@@ -172,60 +189,89 @@ static void strip_ahead(const packed_plan *plan, const char *from, int64_t rows,
             __builtin_prefetch(from + row * f->a_m * f->bytes + at, 0, 2);
 }
 
-/* One block of k of one piece: all its strips, over all its panels. */
+/* One block of k of one piece, and what of it is copied by now. */
+typedef struct packed_block {
+    const packed_work  *work;
+    const packed_piece *piece;
+    const char         *a; /* where the block begins in it */
+    int64_t             k, kc, strips, panels;
+    double              beta;
+    int                 steps;
+    bool                by_room, kept;
+    char                room[HONE_MATMUL_TILE_BYTES_MAX] __attribute__((aligned(64)));
+} packed_block;
+
+/* One tile: strip s, panel p. Copies of the strip and of the panel are made by the first tile that reads them. */
+static void tile_run(packed_block *block, int64_t s, int64_t p)
+{
+    const packed_work *work = block->work;
+    const packed_piece *piece = block->piece;
+    const packed_plan *plan = work->plan;
+    const hone_matmul_frame *f = &plan->frame;
+    const hone_matmul_tile *tile = plan->tile;
+    const int64_t kc = block->kc, row = s * piece->m / block->strips, end = (s + 1) * piece->m / block->strips;
+    const int64_t column = p * tile->n;
+    hone_matmul_tile_job     job = {
+            .m = end - row, .n = hone_min(piece->n - column, tile->n), .k = kc, .alpha = work->alpha};
+    const char *strip_from = block->a + (piece->i + row) * f->a_m * f->bytes;
+    char *strip = piece->strip + (plan->columns ? s * tile->m * strip_line(f, kc) * f->bytes : 0);
+
+    strip_take(plan, strip_from, job.m, kc, strip, p == 0, &job);
+    const char *from = hone_matmul_b_at(f, piece->item.b, block->k, piece->j + column);
+    char *panel = piece->block + (plan->columns ? 0 : p) * tile->n * kc * f->bytes;
+    if (f->b_width == tile->n && s == 0 && p + 1 < block->panels)
+        hone_matmul_pages_ahead(hone_matmul_b_at(f, piece->item.b, block->k, piece->j + column + tile->n),
+                                kc * tile->n * f->bytes);
+    job.b = block->kept ? panel : from;
+    job.b_k = block->kept ? tile->n : f->b_k;
+    if (block->kept && s == 0) {
+        if (f->b_n == 1) {
+            job.b = from;
+            job.b_k = f->b_k;
+            job.panel = panel;
+            job.ahead = p + 1 < block->panels ? from + tile->n * f->bytes : from;
+        } else {
+            tile->kit->pack(&(hone_matmul_pack_job){kc, job.n, hone_round_up(job.n, tile->kit->lanes), from, f->b_k,
+                                                    f->b_n, panel, tile->n});
+        }
+    }
+    if (!plan->columns && plan->pack_a && s + 1 < block->strips)
+        strip_ahead(plan, block->a + (piece->i + end) * f->a_m * f->bytes,
+                    (s + 2) * piece->m / block->strips - end, kc, p, block->panels);
+
+    const int64_t row_c = piece->i + row, column_c = piece->j + column;
+    char *c = piece->item.c + (row_c * f->c_m + column_c * f->c_n) * f->bytes;
+    job.c = block->by_room ? block->room : c;
+    job.c_m = block->by_room ? tile->n : f->c_m;
+    job.beta = block->by_room ? 0 : block->beta;
+    tile->multiply(&job);
+    if (block->by_room)
+        tile->kit->finish(&(hone_matmul_finish_job){job.m, job.n, block->room, tile->n, c, f->c_m, f->c_n, block->beta,
+                                                    row_c, column_c, block->steps, piece->item.step});
+}
+
 static void block_run(const packed_work *work, const packed_piece *piece, int64_t k, int64_t kc, double beta, bool last)
 {
     const packed_plan *plan = work->plan;
     const hone_matmul_frame *f = &plan->frame;
-    const hone_matmul_tile *tile = plan->tile;
-    const int64_t strips = strips_of(tile, piece->m), panels = hone_divide_up(piece->n, tile->n);
-    const bool kept = plan->pack_b && (strips > 1 || f->b_n != 1);
-    const int steps = last ? f->step_count : 0;
-    const bool by_room = steps || f->c_n != 1;
-    char room[HONE_MATMUL_TILE_BYTES_MAX] __attribute__((aligned(64)));
-    const char *a = piece->item.a + k * f->a_k * f->bytes;
-
-    for (int64_t s = 0, row = 0; s < strips; s++) {
-        const int64_t end = (s + 1) * piece->m / strips, next_end = (s + 2) * piece->m / strips;
-        hone_matmul_tile_job job = {.m = end - row, .k = kc, .alpha = work->alpha};
-        strip_pack(plan, a + (piece->i + row) * f->a_m * f->bytes, job.m, kc, piece->strip, &job);
-
-        for (int64_t p = 0; p < panels; p++) {
-            char *panel = piece->block + p * tile->n * kc * f->bytes;
-            const int64_t row_c = piece->i + row, column = piece->j + p * tile->n;
-            const char *from = hone_matmul_b_at(f, piece->item.b, k, column);
-            char *c = piece->item.c + (row_c * f->c_m + column * f->c_n) * f->bytes;
-
-            if (f->b_width == tile->n && s == 0 && p + 1 < panels)
-                hone_matmul_pages_ahead(hone_matmul_b_at(f, piece->item.b, k, column + tile->n),
-                                        kc * tile->n * f->bytes);
-            job.n = hone_min(piece->n - p * tile->n, tile->n);
-            job.b = kept ? panel : from;
-            job.b_k = kept ? tile->n : f->b_k;
-            job.panel = NULL;
-            if (kept && s == 0) {
-                if (f->b_n == 1) {
-                    job.b = from;
-                    job.b_k = f->b_k;
-                    job.panel = panel;
-                    job.ahead = p + 1 < panels ? from + tile->n * f->bytes : from;
-                } else {
-                    tile->kit->pack(&(hone_matmul_pack_job){kc, job.n, hone_round_up(job.n, tile->kit->lanes), from,
-                                                            f->b_k, f->b_n, panel, tile->n});
-                }
-            }
-            if (s + 1 < strips && plan->pack_a)
-                strip_ahead(plan, a + (piece->i + end) * f->a_m * f->bytes, next_end - end, kc, p, panels);
-            job.c = by_room ? room : c;
-            job.c_m = by_room ? tile->n : f->c_m;
-            job.beta = by_room ? 0 : beta;
-            tile->multiply(&job);
-            if (by_room)
-                tile->kit->finish(&(hone_matmul_finish_job){job.m, job.n, room, tile->n, c, f->c_m, f->c_n, beta, row_c,
-                                                       column, steps, piece->item.step});
-        }
-        row = end;
-    }
+    packed_block block;
+    block.work = work;
+    block.piece = piece;
+    block.a = piece->item.a + k * f->a_k * f->bytes;
+    block.k = k;
+    block.kc = kc;
+    block.strips = strips_of(plan->tile, piece->m);
+    block.panels = hone_divide_up(piece->n, plan->tile->n);
+    block.beta = beta;
+    block.steps = last ? f->step_count : 0;
+    block.by_room = block.steps || f->c_n != 1;
+    block.kept = plan->pack_b && (block.strips > 1 || f->b_n != 1);
+    if (plan->columns)
+        for (int64_t p = 0; p < block.panels; p++)
+            for (int64_t s = 0; s < block.strips; s++) tile_run(&block, s, p);
+    else
+        for (int64_t s = 0; s < block.strips; s++)
+            for (int64_t p = 0; p < block.panels; p++) tile_run(&block, s, p);
 }
 
 static void piece_run(const packed_work *work, int64_t index, char *scratch)
@@ -297,11 +343,14 @@ static void plan_make(const hone_request *request, const hone_config *config, pa
     out->threads = request->threads;
     out->pack_a = config->value[PACK_A];
     out->pack_b = config->value[PACK_B] && !f->b_width;
+    out->columns = config->value[ORDER];
+    out->shares = config->value[SHARES];
     cut_up(out, config->value[MC], config->value[NC], config->value[KC], &out->cut);
     out->whole = out->cut;
     for (int s = 0; s < f->step_count; s++)
         if (f->step[s].kind == HONE_STEP_RESIDUAL && out->cut.k_blocks > 1)
-            cut_up(out, config->value[MC], config->value[NC] * config->value[KC] / f->k, f->k, &out->whole);
+            cut_up(out, out->columns ? config->value[MC] * config->value[KC] / f->k : config->value[MC],
+                   out->columns ? config->value[NC] : config->value[NC] * config->value[KC] / f->k, f->k, &out->whole);
     /* Where sums are cut shows in the bits; deterministic ones must not depend on where the residual lies. */
     if (request->flags & HONE_REQUEST_DETERMINISTIC) out->cut = out->whole;
 }
@@ -324,8 +373,8 @@ static void packed_release(void *ready)
     hone_free(ready);
 }
 
-/* The time of the thread that does most: its multiplications, at the rate of full vectors, and what must be copied and
- * fetched for them. */
+/* The time of the thread that does most: its tiles, what it copies, and what of its fetching shows behind them. The
+ * shares of it that show were fitted to some thirty problems on one machine; they rank configurations, no more. */
 static double packed_estimate(const hone_request *request, const hone_config *config)
 {
     const hone_be_device *device = request->device;
@@ -335,33 +384,28 @@ static double packed_estimate(const hone_request *request, const hone_config *co
     const packed_cut *cut = &plan.cut;
     if (!f->m || !f->n || !f->items) return 0;
 
-    const double bytes = f->bytes, m = (double)f->m / (double)cut->m_pieces, n = (double)hone_min(f->n, cut->nc);
-    const double k = (double)f->k, pieces = (double)(f->items * cut->m_pieces * cut->n_pieces);
-    const double strips = (double)strips_of(plan.tile, hone_divide_up(f->m, cut->m_pieces));
+    const int64_t rows = hone_divide_up(f->m, cut->m_pieces), columns = hone_min(f->n, cut->nc);
+    const double bytes = f->bytes, m = (double)rows, n = (double)columns, k = (double)f->k, kc = (double)cut->kc;
+    const double pieces = (double)(f->items * cut->m_pieces * cut->n_pieces);
+    const double strips = (double)strips_of(plan.tile, rows), panels = (double)hone_divide_up(columns, plan.tile->n);
     const double all = bytes * (double)f->items * ((double)f->m * k + k * (double)f->n + (double)f->m * (double)f->n);
-    const double in_block = bytes * n * (double)cut->kc;
+    const double  b_kept = bytes * kc * (plan.columns ? plan.tile->n : n),
+                 a_kept = bytes * kc * (plan.columns ? m : plan.tile->m);
 
-    /* One cycle a vector of sums and step of k, where there are enough of them to hide an addition's latency. */
-    const double vectors = (double)hone_divide_up((int64_t)n, plan.tile->kit->lanes);
-    const double tile_vectors = (double)(plan.tile->n / plan.tile->kit->lanes);
-    const double idle = 8 / (m / strips * fmin(vectors, tile_vectors));
-    const double multiply =
-        2 * m * vectors * plan.tile->kit->lanes * k / hone_matmul_peak(device, plan.tile) * (idle > 1 ? idle : 1);
-    const double tiles = strips * (double)cut->k_blocks * (double)hone_divide_up((int64_t)n, plan.tile->n);
-
-    double fetch = hone_matmul_read_seconds(device, bytes * (m * k + k * n + m * n), all);
-    if (f->b_n == 1 && !f->b_width && bytes * (double)f->b_k >= 1024 &&
-        hone_matmul_level(device, all) == HONE_LEVEL_MEMORY)
-        fetch *= HONE_MATMUL_DOWN_COLUMNS;
-    fetch +=
-        (strips - 1) * hone_matmul_read_seconds(device, bytes * k * n, plan.pack_b ? in_block : bytes * k * n) * 0.2;
-    fetch += hone_matmul_read_seconds(device, bytes * m * n * (double)(2 * cut->k_blocks - 2), all) * 0.3;
-    double seconds = hone_matmul_overlap(multiply * 1.02, fetch) + tiles * 15e-9;
-    if (plan.pack_a) seconds += hone_matmul_read_seconds(device, bytes * m * k, all) * 0.4;
-    /* Turning b over while it is copied: worse where its lines meet in the same sets of a cache. */
-    const double across = f->b_n * f->bytes % 4096 ? 3.5 : 7;
-    if (plan.pack_b)
-        seconds += hone_matmul_read_seconds(device, bytes * k * n, all) * (f->b_n != 1 ? across : strips > 1 ? 0.4 : 0);
+    double seconds = hone_matmul_tiles_seconds(device, plan.tile, rows, columns, f->k, cut->k_blocks);
+    /* What comes once: b while its panels are copied, or as it lies; a; c. */
+    const bool down = strips == 1 && !f->b_width && k > 1 && hone_matmul_level(device, all) == HONE_LEVEL_MEMORY;
+    seconds += hone_matmul_read_seconds(device, bytes * k * n, all) *
+               (f->b_n != 1 ? 4 : down ? HONE_MATMUL_DOWN_COLUMNS : 1.1);
+    if (plan.pack_b && strips > 1) seconds += hone_matmul_read_seconds(device, bytes * k * n, b_kept) * 0.5;
+    if (plan.pack_a) seconds += hone_matmul_read_seconds(device, bytes * m * k, all) * 2;
+    seconds += hone_matmul_read_seconds(device, bytes * m * n, all) * (f->reads_c ? 2 : 1);
+    /* What comes again: c for each further block of k, kept b for each strip, kept a for each panel. */
+    seconds += hone_matmul_read_seconds(device, bytes * m * n * 2 * (double)(cut->k_blocks - 1), all) * 2;
+    seconds +=
+        hone_matmul_read_seconds(device, bytes * k * n * (strips - 1), plan.pack_b ? b_kept : bytes * k * n) * 0.05;
+    seconds += hone_matmul_read_seconds(device, bytes * m * k * (panels - 1), a_kept) * 0.05;
+    if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, bytes * m * n, 0) * 4;
 
     const double threads = pieces < plan.threads ? pieces : plan.threads;
     const double rounds = (double)hone_divide_up((int64_t)pieces, (int64_t)threads);
@@ -370,27 +414,31 @@ static double packed_estimate(const hone_request *request, const hone_config *co
     return rounds * seconds + fork + 100e-9;
 }
 
-/* Blocks of b that fit the second-level cache, in pieces that keep all threads busy: those worth a thought, in the
- * order of their estimates. Sizes beyond the problem's are left out, as they make the same plan. */
+/* The tile that takes the least time where all is at hand, then the cuts worth a thought, in the order of their
+ * estimates: few rows want a kept and the panels of b passing by, many rows the other way round; long blocks of k write
+ * c less often. */
 static int packed_suggest(const hone_request *request, hone_config *configs, int cap)
 {
-    static const int64_t mc_worth[] = {1 << 20, 448, 112}, nc_worth[] = {64, 256, 512, 1024};
-    double seconds[COUNT(mc_worth) * COUNT(nc_worth)];
+    static const struct {
+        int64_t mc, nc, kc, columns;
+    } worth[] = {{1 << 20, 2048, 512, 0}, {1 << 20, 1024, 768, 0}, {1 << 20, 1024, 256, 0}, {1 << 20, 512, 512, 0},
+                 {224, 1 << 20, 768, 1},  {448, 1 << 20, 1024, 1}, {448, 1 << 20, 512, 1},  {448, 1 << 20, 256, 1}};
+    double seconds[COUNT(worth)];
     int count = 0;
-
     hone_matmul_frame frame;
     hone_matmul_frame_make(request->problem, &frame);
-    for (int i = 0; i < COUNT(mc_worth); i++)
-        for (int j = 0; j < COUNT(nc_worth); j++) {
-            hone_config config;
-            if ((i && mc_worth[i] >= frame.m) || (j && nc_worth[j - 1] >= frame.n)) continue;
-            hone_config_standard(&space, &config);
-            config.value[MC] = mc_worth[i];
-            config.value[NC] = nc_worth[j];
-            config.value[KC] = frame.bytes == 8 ? 192 : 256;
-
-            hone_matmul_config_rank(configs, seconds, &count, cap, &config, packed_estimate(request, &config));
-        }
+    const int64_t tile = hone_matmul_tile_best(request, &frame);
+    for (int i = 0; i < COUNT(worth); i++) {
+        hone_config config;
+        hone_config_standard(&space, &config);
+        config.value[TILE] = tile;
+        config.value[MC] = worth[i].mc;
+        config.value[NC] = worth[i].nc;
+        config.value[KC] = frame.bytes == 8 ? worth[i].kc / 2 : worth[i].kc;
+        config.value[ORDER] = worth[i].columns;
+        if (space_refuses(request, &config)) continue;
+        hone_matmul_config_rank(configs, seconds, &count, cap, &config, packed_estimate(request, &config));
+    }
     return count;
 }
 

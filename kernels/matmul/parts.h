@@ -14,6 +14,7 @@ int         hone_matmul_roles(const void *problem, hone_role roles[HONE_ROLES_MA
 hone_status hone_matmul_truth(const void *problem, const hone_arguments *before, const hone_sample *sample,
                               hone_truth *truth);                                                  /* reference.c */
 hone_status hone_matmul_gradient(const void *problem, hone_gradient *out);                         /* gradient.c */
+const char *const *hone_matmul_suite(const char *name);                                             /* suites.c */
 void        hone_matmul_random(uint64_t seed, double flops, void *problem);                        /* random.c */
 
 /* Dense strides of batches whose matrices take `matrix` elements, or of none (shared) where that is 0. False: they

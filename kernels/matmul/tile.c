@@ -1,5 +1,5 @@
 /* The table of tiles, made of tiles.def. */
-#include "kernels/matmul/tile.h"
+#include "kernels/matmul/frame.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,13 +56,31 @@ const hone_matmul_tile *hone_matmul_tile_of(const hone_be_device *device, const 
     return NULL;
 }
 
+int64_t hone_matmul_tile_best(const hone_request *request, const hone_matmul_frame *frame)
+{
+    int64_t best = 0;
+    double  least = 0;
+    for (int64_t value = 1; value < HONE_MATMUL_TILE_CHOICES; value++) {
+        const hone_matmul_tile *tile = hone_matmul_tile_of(request->device, request->problem, value);
+        if (!tile) continue;
+        const double seconds = hone_matmul_tiles_seconds(request->device, tile, frame->m, frame->n, frame->k, 1);
+        if (best && seconds >= least) continue;
+        best = value;
+        least = seconds;
+    }
+    return best;
+}
+
 int hone_matmul_tile_layouts(const hone_request *request, int role, hone_layout *out, int cap)
 {
     const hone_matmul_problem *p = request->problem;
+    hone_matmul_frame          frame;
     int                        count = 0;
     if (role != HONE_MATMUL_B || hone_matmul_packed_b(p)) return 0;
-    for (int i = 0; i < hone_matmul_tile_count && count < cap; i++) {
-        const hone_matmul_tile *tile = &hone_matmul_tiles[i];
+    hone_matmul_frame_make(p, &frame);
+    const int64_t best = hone_matmul_tile_best(request, &frame);
+    for (int64_t i = 0; best && i <= hone_matmul_tile_count && count < cap; i++) {
+        const hone_matmul_tile *tile = &hone_matmul_tiles[(i ? i : best) - 1];
         hone_layout             layout;
         bool                    known = false;
         if (tile->type != p->type_b || tile->isa > request->device->cpu.isa) continue;

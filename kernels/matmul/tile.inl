@@ -10,6 +10,7 @@
  * and every small loop in it unrolls. */
 #ifndef TILE_WAYS
 #define TILE_WAYS
+enum { TILE_AHEAD = 48 };
 typedef enum tile_way {
     TILE_WHOLE, /* whole vectors */
     TILE_EDGE,  /* the last vector is masked */
@@ -25,7 +26,7 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
     typedef vec_of(TILE_REAL) vec;
     const int64_t a_m = job->a_m, a_k = job->a_k, b_k = job->b_k;
     const TILE_REAL *a[GROUPS]; /* every third row: from there an address with one stride reaches the next two */
-    const TILE_REAL *b = job->b, *ahead = job->ahead;
+    const TILE_REAL *b = job->b, *ahead = way == TILE_KEEPS ? b + TILE_AHEAD * b_k : NULL;
     TILE_REAL *panel = job->panel;
     vec sum[TILE_M][VECTORS];
 
@@ -55,7 +56,7 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
                 way == TILE_WHOLE || j < vectors - 1 ? vec_load(b + j * LANES) : vec_load_first(b + j * LANES, last);
             if (way == TILE_KEEPS) {
                 vec_store(panel + j * LANES, row[j]);
-                __builtin_prefetch(ahead + j * LANES);
+                __builtin_prefetch(ahead + j * LANES, 0, 2);
             }
         }
         HONE_UNROLL
@@ -71,18 +72,25 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
         b += b_k;
         if (way == TILE_KEEPS) {
             panel += TILE_N;
-            ahead += b_k;
+            ahead = k == TILE_AHEAD + 1 ? job->ahead : ahead + b_k;
         }
     }
 
     TILE_REAL *c = job->c;
     const vec alpha = vec_broadcast((TILE_REAL)job->alpha), beta = vec_broadcast((TILE_REAL)job->beta);
     const int reads = job->beta != 0;
+    if (job->alpha != 1) { /* a multiplication for each sum: of a short tile, that shows */
+        HONE_UNROLL
+        for (int i = 0; i < rows; i++)
+            HONE_UNROLL
+            for (int j = 0; j < vectors; j++)
+                sum[i][j] = alpha * sum[i][j];
+    }
     HONE_UNROLL
     for (int i = 0; i < rows; i++, c += job->c_m)
         HONE_UNROLL
         for (int j = 0; j < vectors; j++) {
-            vec x = alpha * sum[i][j];
+            vec x = sum[i][j];
             if (way == TILE_WHOLE || j < vectors - 1) {
                 if (reads)
                     x = vec_fma(beta, vec_load(c + j * LANES), x);
@@ -95,11 +103,12 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
         }
 }
 
-/* Vectors are all there are, one, or two of three. */
+/* Vectors are all there are, or one, two or three of up to four. */
 #define TILE_WAY(rows, way)                                                                                            \
     vectors == VECTORS                  ? TILE_LOOP(job, last, rows, VECTORS, way)                                     \
-    : (VECTORS < 3 || vectors == 1) ? TILE_LOOP(job, last, rows, 1, way)                                           \
-                                        : TILE_LOOP(job, last, rows, VECTORS < 2 ? VECTORS : 2, way)
+    : (VECTORS < 3 || vectors == 1)     ? TILE_LOOP(job, last, rows, 1, way)                                           \
+    : (VECTORS < 4 || vectors == 2)     ? TILE_LOOP(job, last, rows, VECTORS < 2 ? VECTORS : 2, way)                   \
+                                        : TILE_LOOP(job, last, rows, VECTORS < 3 ? VECTORS : 3, way)
 #define TILE_CASE(rows)                                                                                                \
     case rows:                                                                                                         \
         if (rows > TILE_M) return;                                                                                     \

@@ -235,7 +235,7 @@ static void the_layout_is_chosen(void **state)
 {
     static const struct {
         const char *level, *f32, *f64;
-    } expected[] = {{"portable", "n8", "n4"}, {"avx2", "n16", "n8"}, {"avx512", "n32", "n16"}};
+    } expected[] = {{"portable", "n8", "n4"}, {"avx2", "n16", "n8"}, {"avx512", "n32 n48 n64", "n16 n24 n32"}};
     (void)state;
     for (int i = 0; i < 3; i++) {
         world w;
@@ -243,14 +243,14 @@ static void the_layout_is_chosen(void **state)
         for (int type = 0; there && type < 2; type++) {
             hone_matmul_weights_facts facts = {.size = sizeof facts};
             hone_matmul_weights      *weights;
-            hone_tensor               b = hone_matrix(type ? HONE_F64 : HONE_F32, 100, 96, w.b);
-            tools_fill(b.dtype, w.b, 9600, 1);
+            hone_tensor b = hone_matrix(type ? HONE_F64 : HONE_F32, 20, 192, w.b); /* whole panels of each */
+            tools_fill(b.dtype, w.b, 3840, 1);
             works(hone_matmul_pack(w.stream, &b, NULL, &weights));
             works(hone_matmul_weights_describe(weights, &facts));
 #ifdef __x86_64__
-            assert_string_equal(facts.layout, type ? expected[i].f64 : expected[i].f32);
+            assert_non_null(strstr(type ? expected[i].f64 : expected[i].f32, facts.layout));
 #endif
-            assert_int_equal(facts.memory.bytes, 9600 * (type ? 8 : 4));
+            assert_int_equal(facts.memory.bytes, 3840 * (type ? 8 : 4));
             works(hone_matmul_weights_destroy(weights));
         }
         close_world(&w);
