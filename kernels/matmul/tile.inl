@@ -56,7 +56,7 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
                 way == TILE_WHOLE || j < vectors - 1 ? vec_load(b + j * LANES) : vec_load_first(b + j * LANES, last);
             if (way == TILE_KEEPS) {
                 vec_store(panel + j * LANES, row[j]);
-                __builtin_prefetch(ahead + j * LANES, 0, 2);
+                __builtin_prefetch(ahead + j * LANES + LANES - 1, 0, 2); /* the later line, where it lies across two */
             }
         }
         HONE_UNROLL
