@@ -68,4 +68,9 @@ if(TARGET hone_cli)
     add_test(NAME ${prefix}modules.doctor COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/modules/doctor.sh --all
         ${PROJECT_BINARY_DIR} ${folder} ${module_abi})
     set_tests_properties(${prefix}modules.doctor PROPERTIES SKIP_RETURN_CODE 77 LABELS modules)
+    if(TARGET hone_module_onednn)
+        add_test(NAME ${prefix}modules.bench_again COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/modules/bench_again.sh
+            $<TARGET_FILE:hone_cli> ${stand_ins})
+        set_tests_properties(${prefix}modules.bench_again PROPERTIES SKIP_RETURN_CODE 77 LABELS modules)
+    endif()
 endif()
