@@ -64,11 +64,13 @@ static void plan_make(const hone_request *request, const hone_config *config, th
     out->threads = request->threads;
     out->ahead = config->value[AHEAD];
 
-    /* Two strips a thread, where they are long enough to be worth it; whole panels. */
+    /* Two strips a thread, or one, where they are long enough to be worth it; whole panels. */
     const int64_t panels = hone_max(hone_divide_up(f->n, out->kit->width), 1);
     int64_t strips = hone_divide_up(panels * out->kit->width, config->value[STRIP]);
-    if (request->threads > 1 && f->items < 4 * request->threads)
-        strips = hone_max(strips, hone_min(2 * request->threads, hone_divide_up(f->n * f->bytes, 1024)));
+    if (request->threads > 1 && f->items < 4 * request->threads) {
+        const int64_t each = f->n * f->bytes / request->threads; /* bytes of a line that a thread reads */
+        if (each >= 512) strips = hone_round_up(hone_max(strips, each >= 2048 ? 2 : 1), request->threads);
+    }
     out->strip = hone_divide_up(panels, strips) * out->kit->width;
     out->strips = hone_divide_up(panels * out->kit->width, out->strip);
 
