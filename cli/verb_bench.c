@@ -485,6 +485,7 @@ static int run(const cli_call *call)
     if (cli_given(call, "noise") || cli_given(call, "duels"))
         return cli_fail(call, "--noise and --duels are for --selftest");
     if (call->word_count && !strcmp(call->words[0], "overhead")) return cli_bench_overhead(call);
+    if (call->word_count && !strcmp(call->words[0], "threads")) return cli_bench_threads(call);
     bench b = {.call = call,
                .kernels = cli_text(call, "kernels", "all"),
                .cold = cli_given(call, "cold"),
@@ -504,11 +505,12 @@ static int run(const cli_call *call)
 const cli_verb cli_verb_bench = {
     .name = "bench",
     .line = "every candidate side by side, as a share of the ceiling",
-    .usage = "[\"PROBLEM\" | FILE | SUITE | PATTERN | overhead]",
+    .usage = "[\"PROBLEM\" | FILE | SUITE | PATTERN | overhead | threads]",
     .examples = "  hone bench \"matmul f32 nn 512x512x512\"     one problem, every candidate\n"
                 "  hone bench smoke --budget 10               a suite, within ten seconds\n"
                 "  hone bench problems.txt --json             a file, a problem a line\n"
                 "  hone bench matmul/cpu.packed --suite full  an op and a kernel\n"
+                "  hone bench threads                         what a second thread is worth\n"
                 "  hone bench overhead                        what a call costs beyond its kernel\n"
                 "  hone bench --selftest --noise              does the stopwatch deserve belief?\n",
     .more =

@@ -51,7 +51,7 @@ enum {
     OFFER_NS = 3000,     /* how often a spinning worker offers its CPU */
     LOST_NS = 10000,     /* it took so long to get it back: another thread had it */
     CROWDED_NS = 500000, /* how long nobody is woken after that; when it happens again soon, twice as long, */
-    CROWDED_NS_MAX = 64000000, /* up to this */
+    CROWDED_NS_MAX = 32000000, /* up to this */
     SOON_NS = 10000000,        /* soon: within a scheduler's slices */
     WARY_NS = 200000000, /* how long after it workers look again whether they are alone, */
     PROOF_NS = 60000,    /* for so long before they help, and after each job */

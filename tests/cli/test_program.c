@@ -697,6 +697,24 @@ static void times_kernels(void **state)
     drop(&a);
 }
 
+static void tells_what_a_thread_costs(void **state)
+{
+    (void)state;
+    json_t *json = parsed("bench threads --rounds 20 --json");
+    assert_true(json_is_number(json_object_get(json, "fork_join_ns")));
+    json_t *rows = json_object_get(json, "benchmarks");
+    assert_true(json_array_size(rows) == 2 || json_array_size(rows) == 5); /* without an OpenMP library, or with one */
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i), *one = json_object_get(row, "one"), *two = json_object_get(row, "two");
+        assert_true(json_number_value(json_object_get(one, "median_us")) > 0);
+        assert_true(json_number_value(json_object_get(two, "p90_us")) > 0);
+    }
+    json_decref(json);
+    answer a = run("bench threads --rounds 20");
+    expect("bench threads", &a, 0);
+    expect_tidy("bench threads", a.out);
+}
+
 static void tells_the_overhead(void **state)
 {
     (void)state;
@@ -784,6 +802,7 @@ int main(int count, char **words)
         cmocka_unit_test(checks_kernels),
         cmocka_unit_test(times_kernels),
         cmocka_unit_test(tells_the_overhead),
+        cmocka_unit_test(tells_what_a_thread_costs),
         cmocka_unit_test(tests_its_stopwatch),
         cmocka_unit_test(ends_cleanly_when_interrupted),
     };
