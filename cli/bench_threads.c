@@ -13,7 +13,7 @@
 #include "cli/verb_bench.h"
 #include "tuner/stats.h"
 
-enum { BLOCKS = 10, BLOCK_MAX = 200, SAMPLES = BLOCKS * BLOCK_MAX, CHUNKS = 16, ROWS = 5 };
+enum { BLOCKS = 10, BLOCK_MAX = 200, SAMPLES = BLOCKS * BLOCK_MAX, CHUNKS = 16, ROWS = 5, FORK_ROUNDS = 15 };
 #define WORK_S   80e-6
 #define GOAL_S   0.6e-6
 #define PAUSE_NS 1000000
@@ -88,11 +88,15 @@ static void fork_join(bench *b)
 {
     int turns = b->turns;
     b->turns = turns / 5 + 1;
-    for (int i = 0; i < SAMPLES; i++) {
-        double alone = call(b, 1, 1, 0);
-        b->samples[0][i] = call(b, 2, 2, 1) - alone;
+    /* The median of medians: one begins while the worker is on its way, and another thread may take its CPU. */
+    for (int round = 0; round < FORK_ROUNDS; round++) {
+        for (int i = 0; i < SAMPLES; i++) {
+            double alone = call(b, 1, 1, 0);
+            b->samples[0][i] = call(b, 2, 2, 1) - alone;
+        }
+        b->samples[1][round] = quantile(b->samples[0], SAMPLES, 0.5);
     }
-    b->fork_s = quantile(b->samples[0], SAMPLES, 0.5);
+    b->fork_s = quantile(b->samples[1], FORK_ROUNDS, 0.5);
     b->turns = turns;
 }
 

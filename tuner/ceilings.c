@@ -24,6 +24,7 @@ enum {
     ROUNDS = 60,              /* 25 are enough on an idle machine; neighbours of a virtual one come and go for longer */
     JOBS_MAX = 64,
     THREADS_MAX = 4096,
+    WAKING_NS = 10000000,     /* until all threads of the pool are awake */
     COSTS = 101,              /* samples of a launch or a fork: of these costs the median is told */
     MIB = 1 << 20,
     PAGE_HUGE = 2 * MIB,
@@ -323,7 +324,7 @@ static double time_chunks(int threads, int chunks)
 static void measure_fork(int threads, double *out)
 {
     double alone[COSTS], shared[COSTS];
-    for (int i = 0; i < COSTS; i++) time_chunks(threads, threads);
+    for (int64_t until = hone_now_ns() + WAKING_NS; hone_now_ns() < until;) time_chunks(threads, threads);
     for (int i = 0; i < COSTS; i++) {
         alone[i] = time_chunks(1, 1);
         shared[i] = time_chunks(threads, threads);
