@@ -393,11 +393,13 @@ static double packed_estimate(const hone_request *request, const hone_config *co
                  a_kept = bytes * kc * (plan.columns ? m : plan.tile->m);
 
     double seconds = hone_matmul_tiles_seconds(device, plan.tile, rows, columns, f->k, cut->k_blocks);
-    /* What comes once: b while its panels are copied, or as it lies; a; c. */
-    const bool down = strips == 1 && !f->b_width && k > 1 && hone_matmul_level(device, all) == HONE_LEVEL_MEMORY;
-    seconds += hone_matmul_read_seconds(device, bytes * k * n, all) *
-               (f->b_n != 1 ? 4 : down ? HONE_MATMUL_DOWN_COLUMNS : 1.1);
-    if (plan.pack_b && strips > 1) seconds += hone_matmul_read_seconds(device, bytes * k * n, b_kept) * 0.5;
+    /* What comes once: b, line by line from afar, behind the first strip as far as that takes; a; c. */
+    const bool   down = strips == 1 && !f->b_width && k > 1 && hone_matmul_level(device, all) == HONE_LEVEL_MEMORY;
+    const double slow = f->b_n != 1 ? 6 : f->b_width ? 1 : HONE_MATMUL_DOWN_COLUMNS;
+    const double first = hone_matmul_tiles_seconds(device, plan.tile, (int64_t)(m / strips), columns, f->k, 0);
+    const double come = hone_matmul_read_seconds(device, bytes * k * n, all) * (down ? 2 * slow : slow);
+    seconds += come > first ? come - first : 0;
+    if (plan.pack_b && strips > 1) seconds += hone_matmul_read_seconds(device, bytes * k * n, b_kept);
     if (plan.pack_a) seconds += hone_matmul_read_seconds(device, bytes * m * k, all) * 2;
     seconds += hone_matmul_read_seconds(device, bytes * m * n, all) * (f->reads_c ? 2 : 1);
     /* What comes again: c for each further block of k, kept b for each strip, kept a for each panel. */
@@ -414,9 +416,8 @@ static double packed_estimate(const hone_request *request, const hone_config *co
     return rounds * seconds + fork + 100e-9;
 }
 
-/* The tile that takes the least time where all is at hand, then the cuts worth a thought, in the order of their
- * estimates: few rows want a kept and the panels of b passing by, many rows the other way round; long blocks of k write
- * c less often. */
+/* The tiles of the widest vectors with the cuts worth a thought, in the order of their estimates: few rows want a kept
+ * and the panels of b passing by, many rows the other way round; long blocks of k write c less often. */
 static int packed_suggest(const hone_request *request, hone_config *configs, int cap)
 {
     static const struct {
@@ -424,20 +425,24 @@ static int packed_suggest(const hone_request *request, hone_config *configs, int
     } worth[] = {{1 << 20, 2048, 512, 0}, {1 << 20, 1024, 768, 0}, {1 << 20, 1024, 256, 0}, {1 << 20, 512, 512, 0},
                  {224, 1 << 20, 768, 1},  {448, 1 << 20, 1024, 1}, {448, 1 << 20, 512, 1},  {448, 1 << 20, 256, 1}};
     double seconds[COUNT(worth)];
-    int count = 0;
-    hone_matmul_frame frame;
-    hone_matmul_frame_make(request->problem, &frame);
-    const int64_t tile = hone_matmul_tile_best(request, &frame);
-    for (int i = 0; i < COUNT(worth); i++) {
-        hone_config config;
-        hone_config_standard(&space, &config);
-        config.value[TILE] = tile;
-        config.value[MC] = worth[i].mc;
-        config.value[NC] = worth[i].nc;
-        config.value[KC] = frame.bytes == 8 ? worth[i].kc / 2 : worth[i].kc;
-        config.value[ORDER] = worth[i].columns;
-        if (space_refuses(request, &config)) continue;
-        hone_matmul_config_rank(configs, seconds, &count, cap, &config, packed_estimate(request, &config));
+    int    count = 0;
+    /* Of the widest vectors that fit: the tile that is named best is the first of them. */
+    const hone_matmul_tile *first = hone_matmul_tile_of(request->device, request->problem, 0);
+    for (int64_t tile = 1; first && tile < HONE_MATMUL_TILE_CHOICES; tile++) {
+        const hone_matmul_tile *it = hone_matmul_tile_of(request->device, request->problem, tile);
+        if (!it || it->isa != first->isa) continue;
+        for (int i = 0; i < COUNT(worth); i++) {
+            hone_config config;
+            hone_config_standard(&space, &config);
+            config.value[TILE] = tile;
+            config.value[MC] = worth[i].mc;
+            config.value[NC] = worth[i].nc;
+            config.value[KC] = it->type == HONE_F64 ? worth[i].kc / 2 : worth[i].kc;
+            config.value[ORDER] = worth[i].columns;
+            if (space_refuses(request, &config)) continue;
+            hone_matmul_config_rank(configs, seconds, &count, hone_min(cap, COUNT(worth)), &config,
+                                    packed_estimate(request, &config));
+        }
     }
     return count;
 }
