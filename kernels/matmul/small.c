@@ -2,7 +2,7 @@
  *
  * The cut of a matrix into parts (small.h) is made when the plan is. A launch hands a part of many matrices to the
  * micro-kernel at once, by arrays of pointers that it fills, or that the caller gave: so a matrix costs little more
- * than its multiplications. Matrices of several parts come in runs that stay in the nearest cache meanwhile.
+ * than its multiplications. Matrices of several parts come in runs that stay in a near cache meanwhile.
  *
  * Steps of the epilogue, and a c whose columns are not contiguous, go through room for one strip, as in direct.c.
  * Threads claim runs of matrices. */
@@ -19,7 +19,10 @@ enum {
     SIDE_MAX = 64, /* of c */
     DEPTH_MAX = 256,
     RUN_MAX = 64,            /* matrices in a call */
-    RUN_BYTES_MAX = 24 << 10 /* of their operands, where a run is read once a part */
+    FAR_BYTES = 12 << 10,    /* of a matrix's operands: larger ones are cut into few groups */
+    /* Of the operands of a run that is read twice, and oftener: the first stays in the cache after the nearest. */
+    TWICE_BYTES = 256 << 10,
+    OFTEN_BYTES = 12 << 10
 };
 
 static const hone_space space = {0, NULL, NULL}; /* the cut is computed, and there is nothing to tune */
@@ -30,6 +33,8 @@ typedef struct small_plan {
     int                      threads;
     int64_t                  run; /* matrices in a call */
     double                   item_flops;
+    int64_t                  item_bytes;
+    bool                     far; /* is a batch of the expected size more than the cache before the last holds? */
     double                   slots; /* what one matrix costs, in multiplications of whole vectors */
     int                      part_count;
     hone_matmul_small_part   part[HONE_MATMUL_SMALL_PARTS_MAX];
@@ -89,7 +94,10 @@ static void cut_make(small_plan *plan)
     const hone_matmul_frame *f = &plan->frame;
     const hone_matmul_small_set *small = plan->small;
     const int vectors = (int)hone_divide_up(f->n, small->lanes);
-    const bool half = small->half && f->n - (int64_t)(vectors - 1) * small->lanes <= small->half->lanes;
+    const int64_t tail = f->n - (int64_t)(vectors - 1) * small->lanes;
+    /* From far away a large matrix is better read once, by wide groups with idle lanes, than twice: measured at n 40.
+     */
+    const bool half = small->half && tail <= small->half->lanes && !(plan->far && plan->item_bytes > FAR_BYTES);
     double best[VECTORS_MAX + 1] = {0};
     int last[VECTORS_MAX + 1] = {0}; /* how many the group has that ends there; 0: half a one */
 
@@ -150,11 +158,15 @@ static void plan_make(const hone_request *request, small_plan *out)
     out->part_count = 0;
     out->slots = 0;
     out->run = RUN_MAX;
+    out->item_bytes = (f->m * f->k + f->k * f->n + f->m * f->n) * f->bytes;
+    const int64_t near = request->device->cpu.cache_bytes[1] ? (int64_t)request->device->cpu.cache_bytes[1] : 1 << 20;
+    out->far = (double)f->items * (double)out->item_bytes > (double)near;
     if (!f->m || !f->n) return;
     cut_make(out);
-    const int64_t bytes = (f->m * f->k + f->k * f->n + f->m * f->n) * f->bytes;
-    if (out->part_count > 1 || out->part[0].strips > 1)
-        out->run = hone_max(1, hone_min(RUN_MAX, RUN_BYTES_MAX / bytes));
+    int64_t passes = 0;
+    for (int i = 0; i < out->part_count; i++) passes += out->part[i].strips;
+    if (passes > 1)
+        out->run = hone_max(1, hone_min(RUN_MAX, (passes > 2 ? OFTEN_BYTES : TWICE_BYTES) / out->item_bytes));
 }
 
 static const char *small_refuses(const hone_request *request)
