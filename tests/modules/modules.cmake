@@ -38,8 +38,8 @@ if(TARGET hone_module_cblas)
         LIBRARY_OUTPUT_DIRECTORY ${stand_ins} C_STANDARD 17)
     foreach(major IN ITEMS 2 3)
         add_library(stand_in_dnnl${major} SHARED modules/stand_in_dnnl.c)
-        set_target_properties(stand_in_dnnl${major} PROPERTIES OUTPUT_NAME dnnl SOVERSION ${major}
-            NO_SONAME OFF LIBRARY_OUTPUT_DIRECTORY ${stand_ins} C_STANDARD 17)
+        set_target_properties(stand_in_dnnl${major} PROPERTIES OUTPUT_NAME dnnl SUFFIX .so.${major}
+            LIBRARY_OUTPUT_DIRECTORY ${stand_ins} C_STANDARD 17)
         target_compile_definitions(stand_in_dnnl${major} PRIVATE MAJOR=${major})
         target_link_libraries(stand_in_dnnl${major} PRIVATE m)
     endforeach()
