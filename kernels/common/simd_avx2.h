@@ -138,6 +138,26 @@ static inline vec_f64 vec_sums_f64(vec_f64 x[VEC_LANES_F64])
     return _mm256_permute2f128_pd(x[0], x[1], 0x20) + _mm256_permute2f128_pd(x[0], x[1], 0x31);
 }
 
+/* Lane i of vec_permute(x, index) is lane index[i] of x; a double moves as two halves. */
+typedef __m256i vec_index_f32;
+typedef __m256i vec_index_f64;
+static inline void vec_index_put_f32(void *room, int lane, int from) { ((int32_t *)room)[lane] = from; }
+
+static inline void vec_index_put_f64(void *room, int lane, int from)
+{
+    ((int32_t *)room)[2 * lane] = 2 * from;
+    ((int32_t *)room)[2 * lane + 1] = 2 * from + 1;
+}
+
+static inline vec_index_f32 vec_index_load_f32(const void *room) { return _mm256_loadu_si256(room); }
+static inline vec_index_f64 vec_index_load_f64(const void *room) { return _mm256_loadu_si256(room); }
+static inline vec_f32 vec_permute_f32(vec_f32 x, vec_index_f32 index) { return _mm256_permutevar8x32_ps(x, index); }
+
+static inline vec_f64 vec_permute_f64(vec_f64 x, vec_index_f64 index)
+{
+    return _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(x), index));
+}
+
 #include "kernels/common/simd_words.h"
 
 #endif

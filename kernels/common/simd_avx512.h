@@ -149,6 +149,16 @@ static inline vec_f64 vec_sums_f64(vec_f64 x[VEC_LANES_F64])
     return x[0];
 }
 
+/* Lane i of vec_permute(x, index) is lane index[i] of x. */
+typedef __m512i vec_index_f32;
+typedef __m512i vec_index_f64;
+static inline void vec_index_put_f32(void *room, int lane, int from) { ((int32_t *)room)[lane] = from; }
+static inline void vec_index_put_f64(void *room, int lane, int from) { ((int64_t *)room)[lane] = from; }
+static inline vec_index_f32 vec_index_load_f32(const void *room) { return _mm512_loadu_si512(room); }
+static inline vec_index_f64 vec_index_load_f64(const void *room) { return _mm512_loadu_si512(room); }
+static inline vec_f32 vec_permute_f32(vec_f32 x, vec_index_f32 index) { return _mm512_permutexvar_ps(index, x); }
+static inline vec_f64 vec_permute_f64(vec_f64 x, vec_index_f64 index) { return _mm512_permutexvar_pd(index, x); }
+
 #include "kernels/common/simd_words.h"
 
 #endif

@@ -167,6 +167,36 @@ static inline vec_f64 vec_sums_f64(vec_f64 x[VEC_LANES_F64])
     return x[0] + x[1];
 }
 
+/* Lane i of vec_permute(x, index) is lane index[i] of x. */
+typedef vec_i32 vec_index_f32;
+typedef vec_i64 vec_index_f64;
+static inline void vec_index_put_f32(void *room, int lane, int from) { ((int32_t *)room)[lane] = from; }
+static inline void vec_index_put_f64(void *room, int lane, int from) { ((int64_t *)room)[lane] = from; }
+
+static inline vec_index_f32 vec_index_load_f32(const void *room)
+{
+    vec_index_f32 index;
+    memcpy(&index, room, sizeof index);
+    return index;
+}
+
+static inline vec_index_f64 vec_index_load_f64(const void *room)
+{
+    vec_index_f64 index;
+    memcpy(&index, room, sizeof index);
+    return index;
+}
+
+static inline vec_f32 vec_permute_f32(vec_f32 x, vec_index_f32 index)
+{
+    return (vec_f32){x[index[0]], x[index[1]], x[index[2]], x[index[3]]};
+}
+
+static inline vec_f64 vec_permute_f64(vec_f64 x, vec_index_f64 index)
+{
+    return (vec_f64){x[index[0]], x[index[1]]};
+}
+
 #include "kernels/common/simd_words.h"
 
 #endif

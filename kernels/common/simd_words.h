@@ -39,4 +39,15 @@
 #define vec_sums(x)                 _Generic(*(x), vec_f32: vec_sums_f32, vec_f64: vec_sums_f64)(x)
 #define vec_transpose(x)            _Generic(*(x), vec_f32: vec_transpose_f32, vec_f64: vec_transpose_f64)(x)
 
+/* What was loaded before it is in registers, once, and what is loaded after it is not fetched early: where a compiler,
+ * left alone, would load a vector again for each use, or keep more of them than there are registers. */
+#define vec_loaded() __asm__ volatile("" ::: "memory")
+
+/* Which lane of another vector each lane takes: kept in memory as large as a vector, lane by lane. */
+#define vec_index_put(type, room, lane, from)                                                                          \
+    _Generic((type)0, float: vec_index_put_f32, double: vec_index_put_f64)(room, lane, from)
+#define vec_index_of(type) __typeof__(vec_index_load(type, (const void *)0))
+#define vec_index_load(type, room) _Generic((type)0, float: vec_index_load_f32, double: vec_index_load_f64)(room)
+#define vec_permute(x, index)      _Generic((x), vec_f32: vec_permute_f32, vec_f64: vec_permute_f64)(x, index)
+
 #endif

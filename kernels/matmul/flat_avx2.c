@@ -1,0 +1,47 @@
+/* The micro-kernels of a flat b for AVX2: at most 12 sums of 16 registers. */
+#include "kernels/common/simd_avx2.h"
+#include "kernels/matmul/flat.h"
+
+#define FLAT_NAME  multiply_f32
+#define FLAT_INDEX index_f32
+#define FLAT_LOOP  loop_f32
+#define FLAT_FOLD  fold_f32
+#define FLAT_REAL  float
+#define FLAT_R2    6
+#define FLAT_R3    4
+#define FLAT_R4    3
+#define FLAT_R5    2
+#define FLAT_R6    2
+#define FLAT_R7    1
+#define FLAT_R8    1
+#define FLAT_R9    1
+#define FLAT_R10   1
+#define FLAT_R11   1
+#define FLAT_R12   1
+#include "kernels/matmul/flat.inl"
+
+const hone_matmul_flat_kit hone_matmul_flat_f32_avx2 = {
+    "f32_avx2", HONE_ISA_AVX2, HONE_F32, VEC_LANES_F32, 1.6, {0, 0, 6, 4, 3, 2, 2, 1, 1, 1, 1, 1, 1},
+    index_f32,  multiply_f32};
+
+#define FLAT_NAME  multiply_f64
+#define FLAT_INDEX index_f64
+#define FLAT_LOOP  loop_f64
+#define FLAT_FOLD  fold_f64
+#define FLAT_REAL  double
+#define FLAT_R2    6
+#define FLAT_R3    4
+#define FLAT_R4    3
+#define FLAT_R5    2
+#define FLAT_R6    2
+#define FLAT_R7    1
+#define FLAT_R8    1
+#define FLAT_R9    1
+#define FLAT_R10   1
+#define FLAT_R11   1
+#define FLAT_R12   1
+#include "kernels/matmul/flat.inl"
+
+const hone_matmul_flat_kit hone_matmul_flat_f64_avx2 = {
+    "f64_avx2", HONE_ISA_AVX2, HONE_F64, VEC_LANES_F64, 1.6, {0, 0, 6, 4, 3, 2, 2, 1, 1, 1, 1, 1, 1},
+    index_f64,  multiply_f64};
