@@ -21,7 +21,7 @@ typedef struct hone_request {
 enum {
     HONE_REQUEST_DETERMINISTIC = 1u, /* only kernels with all HONE_BITWISE_* properties */
     HONE_REQUEST_CAPTURED      = 2u, /* will be recorded into a graph of the device */
-    HONE_REQUEST_CALLERS_THREADS = 4u /* the caller brought a pool: only kernels without threads of their own */
+    HONE_REQUEST_CALLERS_THREADS = 4u /* the caller brought a pool: vendor libraries keep to the calling thread */
 };
 
 /* What a kernel promises about itself. */
@@ -32,8 +32,7 @@ enum {
     HONE_BITWISE_ALL       = 7u,
     HONE_CAPTURABLE        = 8u,  /* launch() only queues: it can be recorded */
     HONE_ONE_THREAD        = 16u, /* runs on the calling thread alone, and starts none */
-    HONE_IS_REFERENCE      = 32u, /* slow by intent: chosen only where nothing else is left */
-    HONE_OWN_THREADS       = 64u  /* may run on threads of its own, which are neither hone's nor the caller's */
+    HONE_IS_REFERENCE      = 32u  /* slow by intent: chosen only where nothing else is left */
 };
 
 /* One tunable parameter. Its values are numbers, and may have names (a tile's). Stored by name, never by position. */

@@ -10,8 +10,6 @@
 #include "runtime/hall.h"
 #include "runtime/modules.h"
 
-enum { THREADS_MAX = 4096 };
-
 static const hone_module core = {HONE_MODULE_ABI, "core", &hone_cpu_backend, hone_ops, hone_kernels};
 
 static hone_status check_options(const hone_context_options *options)
@@ -31,8 +29,8 @@ static hone_status check_threads(const hone_threads *threads)
 {
     HONE_CHECK(threads->run, HONE_ERROR_ARGUMENT,
                "context: threads.run is NULL; give a function, or no threads at all");
-    HONE_CHECK(threads->count >= 1 && threads->count <= THREADS_MAX, HONE_ERROR_ARGUMENT,
-               "context: threads.count is %d; it may be 1 .. %d", threads->count, THREADS_MAX);
+    HONE_CHECK(threads->count >= 1 && threads->count <= HONE_CPU_THREADS_MAX, HONE_ERROR_ARGUMENT,
+               "context: threads.count is %d; it may be 1 .. %d", threads->count, HONE_CPU_THREADS_MAX);
     return HONE_OK;
 }
 
@@ -42,9 +40,9 @@ static hone_status own_threads(const hone_context_options *options, int *count, 
     const char *asked = hone_option_get(HONE_OPTION_THREADS), *bound = hone_option_get(HONE_OPTION_BIND);
     *count = options->thread_count;
     *bind = options->bind_threads || (bound && !strcmp(bound, "1"));
-    HONE_CHECK(*count >= 0 && *count <= THREADS_MAX, HONE_ERROR_ARGUMENT,
+    HONE_CHECK(*count >= 0 && *count <= HONE_CPU_THREADS_MAX, HONE_ERROR_ARGUMENT,
                "context: thread_count is %d; it may be 1 .. %d, or 0 for as many as the machine gives", *count,
-               THREADS_MAX);
+               HONE_CPU_THREADS_MAX);
     HONE_CHECK(!*count || !options->threads, HONE_ERROR_ARGUMENT,
                "context: thread_count is %d, but threads were given, and it is about hone's own; give one of the two",
                *count);
@@ -53,8 +51,8 @@ static hone_status own_threads(const hone_context_options *options, int *count, 
     if (!asked) return HONE_OK;
     char *end;
     long  value = strtol(asked, &end, 10);
-    HONE_CHECK(*asked >= '0' && *asked <= '9' && !*end && value >= 1 && value <= THREADS_MAX, HONE_ERROR_ARGUMENT,
-               "HONE_THREADS is '%.64s'; it may be 1 .. %d", asked, THREADS_MAX);
+    HONE_CHECK(*asked >= '0' && *asked <= '9' && !*end && value >= 1 && value <= HONE_CPU_THREADS_MAX,
+               HONE_ERROR_ARGUMENT, "HONE_THREADS is '%.64s'; it may be 1 .. %d", asked, HONE_CPU_THREADS_MAX);
     if (!*count) *count = (int)value;
     return HONE_OK;
 }

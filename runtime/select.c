@@ -23,8 +23,6 @@ static const char *refuses(const hone_request *request, const hone_kernel *kerne
         return "its bits may depend on threads, runs or alignment, and the context is deterministic";
     if (request->flags & HONE_REQUEST_CAPTURED && !(kernel->properties & HONE_CAPTURABLE))
         return "it cannot be captured";
-    if (request->flags & HONE_REQUEST_CALLERS_THREADS && kernel->properties & HONE_OWN_THREADS)
-        return "it uses threads of its own, and the caller brought a pool";
     return kernel->refuses(request);
 }
 

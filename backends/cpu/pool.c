@@ -11,8 +11,9 @@
  * late takes nothing of a later call by mistake. The caller waits for begun chunks alone: a worker that is asleep, or
  * not given a CPU, costs it nothing.
  *
- * Callers that compute at once are counted, and worker w helps only while w + callers < CPUs: together they are never
- * more than the CPUs, however many threads of the application call.
+ * Calls that are shared out are counted - one that its caller does alone is not -, and worker w helps only while
+ * w + callers < limit, the CPUs or the most threads that a call wanted: together they are never more than that, however
+ * many threads of the application share out their work.
  *
  * Without work a worker spins for about as long as waking it would take, then sleeps. To wake a sleeper costs its waker
  * microseconds, and it comes tens of microseconds later: only work that takes longer, in one call or in a row of them,
@@ -44,7 +45,7 @@
 
 enum {
     SLOTS = 32,          /* calls at once that can have help; more of them run on their own threads */
-    WORKERS_MAX = 1023,
+    WORKERS_MAX = HONE_CPU_THREADS_MAX - 1,
     WORDS = (WORKERS_MAX + 63) / 64,
     WAKES = 2,           /* workers that one thread wakes at a time */
     SPIN_NS = 60000,     /* about what it takes from waking a sleeper until it works */
@@ -68,6 +69,7 @@ enum {
 #define TICKET_PERMIT ((uint64_t)1 << 20)
 #define TICKET_LEFT   (TICKET_PERMIT - 1)
 #define TICKET_LEAVES (TICKET_CALL - TICKET_PERMIT)
+_Static_assert(WORKERS_MAX <= TICKET_LEAVES / TICKET_PERMIT, "a ticket has leave for every worker");
 
 /* The state: open slots, how many threads are in a call, and whether the workers are to end. */
 #define STATE_OPEN   (((uint64_t)1 << SLOTS) - 1)
@@ -106,7 +108,7 @@ static struct {
     _Alignas(64) _Atomic(bool) locked; /* starting and ending workers, and what follows */
     _Alignas(64) bool closed, watched, exhausted;
     int              allowed;
-    hone_cpu_mask    usable, bound; /* bound: empty where workers are not */
+    hone_cpu_mask    usable, bound; /* bound: empty where nobody asked for that */
     job              jobs[SLOTS];
     worker           workers[WORKERS_MAX];
 } pool;
@@ -416,6 +418,12 @@ static void begin_anew(void)
     unlock();
 }
 
+/* Before anybody has the lock, so that no child of fork is left with it. */
+__attribute__((constructor)) static void watch_forks(void)
+{
+    pool.watched = pthread_atfork(NULL, NULL, begin_anew) == 0;
+}
+
 /* On the CPUs of the process, not on those that the thread which happens to make it is bound to. */
 static void settle(int index, pthread_attr_t *attributes)
 {
@@ -450,7 +458,6 @@ static void grow(int wanted)
 {
     sigset_t all, before;
     if (!try_lock()) return;
-    if (!pool.watched) pool.watched = pthread_atfork(NULL, NULL, begin_anew) == 0;
     int running = atomic_load(&pool.running);
     if (pool.closed || pool.exhausted || !pool.watched) wanted = 0;
     if (wanted + 1 > atomic_load(&pool.limit)) atomic_store(&pool.limit, wanted + 1);
@@ -503,7 +510,7 @@ void hone_cpu_pool_allow(const hone_cpu_mask *usable, int threads, const hone_cp
 {
     lock();
     pool.usable = *usable;
-    pool.bound = bound ? *bound : (hone_cpu_mask){{0}};
+    if (bound) pool.bound = *bound;
     pool.allowed = threads;
     if (threads > atomic_load(&pool.limit)) atomic_store(&pool.limit, threads);
     unlock();

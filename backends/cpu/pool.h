@@ -9,8 +9,12 @@ struct hone_cpu_mask; /* backends/cpu/topology.h */
 /* Work that is believed to take less is done by its caller alone: handing it over and back would take as long. */
 #define HONE_CPU_FORK_SECONDS 4e-6
 
+/* A call has so many threads at most, its caller's among them. */
+enum { HONE_CPU_THREADS_MAX = 4096 };
+
 /* Told when a device is opened: the CPUs that workers may run on; how many threads may compute at once; and, where each
- * worker is to stay on one CPU, on which ones (NULL: they are not bound). Holds for workers made later. */
+ * worker is to stay on one CPU, on which ones (NULL: as was said before; not bound where nobody asked). Holds for
+ * workers made later. */
 void hone_cpu_pool_allow(const struct hone_cpu_mask *usable, int threads, const struct hone_cpu_mask *bound);
 
 /* work(argument, chunk) once for each chunk, on the calling thread and at most count - 1 workers; returns when all are

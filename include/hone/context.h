@@ -39,7 +39,9 @@ typedef struct hone_context_options {
     const char         *profile_path;  /* NULL: where HONE_PROFILE_PATH says, else the user's and system's folders */
     int                 thread_count;  /* of hone's own threads, the calling one among them: 1 .. 4096, 1: that alone.
                                           0: what HONE_THREADS says, else as many as this process may run at once */
-    int                 bind_threads;  /* not 0: each thread that hone starts stays on one CPU. 0: as HONE_BIND says */
+    int                 bind_threads; /* not 0: each thread that hone starts from now on stays on one CPU, for whichever
+                                         context: they are the process's; those that run stay as they are. 0: as
+                                         HONE_BIND says, and what another context asked for holds */
 } hone_context_options;
 
 #define HONE_CONTEXT_OPTIONS                                                                                           \

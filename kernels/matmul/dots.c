@@ -88,8 +88,9 @@ static void plan_make(const hone_request *request, const hone_config *config, do
     const int64_t groups = hone_max(hone_divide_up(f->n, out->group), 1);
     const bool few = groups < 4 * request->threads || f->n < 64;
     out->split = !f->pointers && f->items == 1 && out->segments > 1 && few && f->m * f->n <= SPLIT_MAX;
-    out->ranges = out->split || request->threads == 1 ? hone_divide_up(groups * out->group, 4096)
-                                                      : hone_min(groups, 4 * request->threads);
+    out->ranges = hone_divide_up(groups * out->group, 4096); /* their sums stay small */
+    if (!out->split && request->threads > 1)
+        out->ranges = hone_max(hone_min(groups, 4 * request->threads), out->ranges);
     out->range = hone_divide_up(groups, out->ranges) * out->group;
     out->ranges = hone_divide_up(groups * out->group, out->range);
 

@@ -43,7 +43,7 @@ static inline const char *hone_matmul_b_at(const hone_matmul_frame *frame, const
 }
 
 /* Opens each page of what will be read next and lies in one piece, a panel of a packed b: the CPU's own prefetching
- * stops where a page ends, and would wait for memory at the beginning of each (1x4096x4096: 3.7 ms before, 1.9 ms). */
+ * stops where a page ends, and would wait for memory at the beginning of each. */
 static inline void hone_matmul_pages_ahead(const char *at, int64_t bytes)
 {
     enum { PAGE = 4096, OPENED = 256, LINE = 64 };

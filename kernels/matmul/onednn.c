@@ -30,15 +30,24 @@ typedef struct onednn_plan {
     int             way, b_layout;
 } onednn_plan;
 
+typedef struct calling {
+    const onednn_plan    *plan;
+    const hone_arguments *arguments;
+    double                alpha, beta;
+    int                  *status; /* oneDNN's word of the first call that failed; ONEDNN_DONE: none */
+} calling;
+
 /* --- dnnl_sgemm ------------------------------------------------------------------------------------------------- */
 
 static void multiply(const void *self, int64_t m, int64_t n, double alpha, const char *a, const char *b, double beta,
                      char *c, int64_t ldc)
 {
-    const onednn_plan     *plan = self;
-    const hone_blas_shape *s = &plan->shape;
-    plan->library->sgemm(s->a_transposed ? 'T' : 'N', s->b_transposed ? 'T' : 'N', m, n, s->frame.k, (float)alpha,
-                         (const void *)a, s->lda, (const void *)b, s->ldb, (float)beta, (void *)c, ldc);
+    const calling         *call = self;
+    const hone_blas_shape *s = &call->plan->shape;
+    if (*call->status != ONEDNN_DONE) return;
+    *call->status = call->plan->library->sgemm(s->a_transposed ? 'T' : 'N', s->b_transposed ? 'T' : 'N', m, n,
+                                               s->frame.k, (float)alpha, (const void *)a, s->lda, (const void *)b,
+                                               s->ldb, (float)beta, (void *)c, ldc);
 }
 
 /* What the primitive would have done behind the product. */
@@ -56,23 +65,17 @@ static void finish(const onednn_plan *plan, const hone_matmul_item *item)
         }
 }
 
-typedef struct calling {
-    const onednn_plan      *plan;
-    const hone_arguments   *arguments;
-    double                  alpha, beta;
-} calling;
-
 static void call_each(void *argument)
 {
     const calling           *c = argument;
     const onednn_plan       *plan = c->plan;
     const hone_matmul_frame *f = &plan->shape.frame;
     const int64_t            items = hone_matmul_items(f, c->arguments);
-    for (int64_t i = 0; i < items; i++) {
+    for (int64_t i = 0; i < items && *c->status == ONEDNN_DONE; i++) {
         hone_matmul_item item;
         hone_matmul_item_at(f, c->arguments, i, &item);
-        hone_blas_product(&plan->shape, multiply, plan, c->alpha, &item, c->beta);
-        finish(plan, &item);
+        hone_blas_product(&plan->shape, multiply, c, c->alpha, &item, c->beta);
+        if (*c->status == ONEDNN_DONE) finish(plan, &item);
     }
 }
 
@@ -117,13 +120,15 @@ static hone_status onednn_launch(void *ready, hone_be_stream *stream, const hone
 {
     onednn_plan             *plan = ready;
     const hone_matmul_frame *f = &plan->shape.frame;
-    calling call = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments)};
+    int                      done = ONEDNN_DONE;
+    calling call = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments), &done};
     (void)stream;
     if (!f->m || !f->n || !hone_matmul_items(f, arguments)) return HONE_OK;
     if (plan->prepared && (plan->way == PACKED || (call.alpha == 1 && call.beta == (f->reads_c ? 1 : 0))))
         return run_primitive(plan, &call, hone_span_host(&scratch));
     hone_onednn_with(plan->library, plan->threads, call_each, &call);
-    return HONE_OK;
+    if (done == ONEDNN_DONE) return HONE_OK;
+    return host->fail(HONE_ERROR_DEVICE, "%s: its call sgemm failed with status %d", plan->library->identity, done);
 }
 
 /* --- what it takes ---------------------------------------------------------------------------------------------- */

@@ -159,7 +159,8 @@ static void plan_make(const hone_request *request, small_plan *out)
     out->slots = 0;
     out->run = RUN_MAX;
     out->item_bytes = (f->m * f->k + f->k * f->n + f->m * f->n) * f->bytes;
-    const int64_t near = request->device->cpu.cache_bytes[1] ? (int64_t)request->device->cpu.cache_bytes[1] : 1 << 20;
+    const size_t  l2 = request->device->cpu.cache_bytes[HONE_LEVEL_L2];
+    const int64_t near = l2 ? (int64_t)l2 : 1 << 20;
     out->far = (double)f->items * (double)out->item_bytes > (double)near;
     if (!f->m || !f->n) return;
     cut_make(out);

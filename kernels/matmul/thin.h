@@ -49,7 +49,7 @@ typedef struct hone_matmul_dots_job {
     bool        first, ahead; /* ahead: as in across; for one row only */
 } hone_matmul_dots_job;
 
-/* to[i][j] = alpha * (lanes of sums[i][j]) + (adds ? to[i][j] : 0) */
+/* to[i][j] = (lanes of sums[i][j]) + (adds ? to[i][j] : 0) */
 typedef struct hone_matmul_add_lanes_job {
     int64_t     m, n;
     const void *sums;

@@ -236,16 +236,15 @@ static const char *find(char *version, size_t capacity)
 /* LIBXSMM_TARGET may ask for less than this CPU has. */
 static void judge_target(const char *target)
 {
-    static const char *const levels[HONE_ISA_COUNT][6] = {{NULL},
+    static const char *const levels[HONE_ISA_COUNT][7] = {{NULL},
                                                           {"hsw", NULL},
-                                                          {"skx", "clx", "cpx", "spr", "knl", NULL}};
+                                                          {"skx", "clx", "cpx", "spr", "knl", "knm", NULL}};
+    int level = HONE_ISA_PORTABLE; /* of a name that is none of these, too */
     for (int isa = HONE_ISA_COUNT - 1; isa > 0; isa--)
         for (const char *const *name = levels[isa]; *name; name++)
-            if (!strcmp(*name, target)) {
-                if (isa >= (int)hone_blas_cpu()) return;
-                xsmm.share /= 2;
-            }
-    if (hone_blas_cpu() == HONE_ISA_PORTABLE) return;
+            if (!strcmp(*name, target)) level = isa;
+    if (level >= (int)hone_blas_cpu()) return;
+    xsmm.share /= 2;
     host->log(HONE_LOG_WARNING,
               "LIBXSMM writes kernels for a %s, and leaves instructions of this CPU unused; before the program starts: "
               "export LIBXSMM_TARGET=%s",

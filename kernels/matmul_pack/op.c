@@ -22,8 +22,7 @@ static int64_t element_bytes(const hone_matmul_pack_problem *p)
     return hone_dtype_bits((hone_dtype)p->type) / 8;
 }
 
-/* --- arguments ------------------------------------------------------------------------------------------------------
- */
+/* --- arguments ------------------------------------------------------------------------------------------------ */
 
 static hone_role plain_role(const hone_matmul_pack_problem *p)
 {
@@ -63,8 +62,7 @@ static int pack_scalars(const void *problem, const char *names[HONE_SCALARS_MAX]
     return 0;
 }
 
-/* --- legal? ---------------------------------------------------------------------------------------------------------
- */
+/* --- legal? --------------------------------------------------------------------------------------------------- */
 
 static hone_status pack_check(const void *problem)
 {
@@ -99,8 +97,7 @@ static hone_status pack_check(const void *problem)
     return HONE_OK;
 }
 
-/* --- text -----------------------------------------------------------------------------------------------------------
- */
+/* --- text ----------------------------------------------------------------------------------------------------- */
 
 enum { KEY_LD, KEY_S, KEY_BS, KEY_BATCH, KEY_UNPACK, KEY_BYTES, KEY_LAYOUT, KEY_COUNT };
 static const char *const keys[KEY_COUNT] = {"ld", "s", "bs", "batch", "unpack", "b_bytes", "b"};
@@ -219,8 +216,7 @@ static hone_status pack_parse(const char *text, void *problem)
     return pack_check(p);
 }
 
-/* --- data and truth -------------------------------------------------------------------------------------------------
- */
+/* --- data and truth ------------------------------------------------------------------------------------------- */
 
 static hone_cost pack_cost(const void *problem)
 {

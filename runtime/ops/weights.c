@@ -18,8 +18,7 @@ _Static_assert(HONE_LAYOUT_TEXT_MAX == HONE_LAYOUT_NAME_MAX, "the door's name of
 
 static const hone_matmul_pack_options usual = HONE_MATMUL_PACK_OPTIONS;
 
-/* --- the object ------------------------------------------------------------------------------------------------------
- */
+/* --- the object ----------------------------------------------------------------------------------------------- */
 
 hone_status hone_rt_weights_get(hone_matmul_weights *handle, const hone_be_device *device, const char *where,
                                 hone_rt_weights **out)
@@ -122,8 +121,7 @@ static hone_status bytes_of(const hone_rt_weights *weights, const char *where, s
     return HONE_OK;
 }
 
-/* --- packing and unpacking
- * -------------------------------------------------------------------------------------------- */
+/* --- packing and unpacking ------------------------------------------------------------------------------------ */
 
 static hone_span span_at(const hone_span *span, int64_t bytes)
 {
@@ -293,8 +291,7 @@ hone_status hone_matmul_unpack(hone_stream *handle, hone_matmul_weights *weights
     return status;
 }
 
-/* --- described, adopted, ended
- * ---------------------------------------------------------------------------------------- */
+/* --- described, adopted, ended -------------------------------------------------------------------------------- */
 
 hone_status hone_matmul_weights_describe(hone_matmul_weights *handle, hone_matmul_weights_facts *facts)
 {

@@ -283,9 +283,13 @@ static double cpu_seconds(void)
 
 static void an_idle_pool_burns_nothing(void **state)
 {
+    hone_cpu_pool_view view;
     (void)state;
     assert_int_equal(meet_with(4, 4, 4), 4);
-    nap(100000000);
+    do { /* all of them are asleep */
+        nap(1000000);
+        hone_cpu_pool_look(&view);
+    } while (view.asleep < view.workers);
     double before = cpu_seconds();
     nap(300000000);
     assert_true(cpu_seconds() - before < 0.03); /* three that spin burn up to 0.9 */
@@ -323,15 +327,17 @@ static meeting       all_four;
 static hone_cpu_mask seen_at[4];
 static _Atomic(int)  seen_count;
 
+/* As the system takes it, for more CPUs than a cpu_set_t has. */
+static cpu_set_t *cpus(hone_cpu_mask *mask)
+{
+    return (cpu_set_t *)(void *)mask->word;
+}
+
 static void see_where(void *argument, int chunk)
 {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (!pthread_equal(pthread_self(), *(pthread_t *)argument) && sched_getaffinity(0, sizeof set, &set) == 0) {
-        int at = atomic_fetch_add(&seen_count, 1);
-        for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-            if (CPU_ISSET(cpu, &set)) seen_at[at].word[cpu / 64] |= (uint64_t)1 << (cpu % 64);
-    }
+    hone_cpu_mask set = {{0}};
+    if (!pthread_equal(pthread_self(), *(pthread_t *)argument) && sched_getaffinity(0, sizeof set, cpus(&set)) == 0)
+        seen_at[atomic_fetch_add(&seen_count, 1)] = set;
     meet(&all_four, chunk);
 }
 
@@ -343,23 +349,21 @@ static int bits(const hone_cpu_mask *mask)
 }
 
 /* Workers made by a thread that is bound to one CPU are not bound with it; those that are to be bound stay on one CPU
- * each, of those that the process may use. */
+ * each, of those that the process may use; and so it stays when a device is opened that does not ask for it. */
 static void workers_stay_where_they_may(void **state)
 {
-    hone_cpu_mask usable;
-    cpu_set_t     before, one;
+    hone_cpu_mask usable, before = {{0}}, one = {{0}};
     pthread_t     me = pthread_self();
     int           first = 0;
     (void)state;
     hone_cpu_usable(&usable);
     while (!hone_cpu_mask_has(&usable, first)) first++;
-    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
-    CPU_ZERO(&one);
-    CPU_SET(first, &one);
-    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
-    for (int bind = 0; bind < 2; bind++) {
+    assert_int_equal(sched_getaffinity(0, sizeof before, cpus(&before)), 0);
+    one.word[first / 64] = (uint64_t)1 << (first % 64);
+    assert_int_equal(sched_setaffinity(0, sizeof one, cpus(&one)), 0);
+    for (int bind = 0; bind < 3; bind++) { /* 0: nobody has asked, 1: this one does, 2: another has */
         hone_cpu_pool_stop();
-        hone_cpu_pool_allow(&usable, 4, bind ? &usable : NULL);
+        hone_cpu_pool_allow(&usable, 4, bind == 1 ? &usable : NULL);
         memset(seen_at, 0, sizeof seen_at);
         atomic_store(&seen_count, 0);
         atomic_store(&all_four.most, 0);
@@ -372,7 +376,7 @@ static void workers_stay_where_they_may(void **state)
             if (bind && bits(&usable) > 3) assert_false(hone_cpu_mask_has(&seen_at[i], first)); /* the caller's */
         }
     }
-    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
+    assert_int_equal(sched_setaffinity(0, sizeof before, cpus(&before)), 0);
 }
 
 /* --- fork -------------------------------------------------------------------------------------------------------- */
@@ -420,6 +424,41 @@ static void a_child_begins_anew(void **state)
     for (int i = 0; i < 2; i++) pthread_join(thread[i], NULL);
 }
 
+static void *open_until_enough(void *argument)
+{
+    while (!atomic_load(&enough)) hone_cpu_pool_allow(argument, 4, NULL);
+    return NULL;
+}
+
+/* Before there ever was a worker, too: a device may just be opened. So this test comes first. */
+static void a_child_of_the_first_hour(void **state)
+{
+    hone_cpu_mask      usable;
+    hone_cpu_pool_view view;
+    pthread_t          thread;
+    (void)state;
+    hone_cpu_pool_look(&view);
+    assert_int_equal(view.workers, 0);
+    hone_cpu_usable(&usable);
+    atomic_store(&enough, false);
+    assert_int_equal(pthread_create(&thread, NULL, open_until_enough, &usable), 0);
+    for (int i = 0; i < 20; i++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (!child) {
+            alarm(60);
+            hone_cpu_pool_allow(&usable, 4, NULL);
+            _exit(0);
+        }
+        int status = 0;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (!WIFEXITED(status) || WEXITSTATUS(status))
+            fail_msg("child %d ended with status %#x", i, (unsigned)status);
+    }
+    atomic_store(&enough, true);
+    pthread_join(thread, NULL);
+}
+
 /* --- the end ----------------------------------------------------------------------------------------------------- */
 
 static void stopped_and_started_again(void **state)
@@ -445,6 +484,7 @@ static void stopped_and_started_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_child_of_the_first_hour),
         cmocka_unit_test_setup(every_chunk_once, set_up),
         cmocka_unit_test_setup(workers_do_help, set_up),
         cmocka_unit_test_setup(callers_at_once, set_up),

@@ -158,15 +158,19 @@ static void parts_multiply(void **state)
     }
 }
 
-/* Every c up to 64 x 64: ones times ones is 1 everywhere, by every instruction set, whole and by room. */
+/* Every c up to 64 x 64, each element another number, by every instruction set, whole and by room. Row i is
+ * 4096 + i, column j is 1 + j: the products of a column begin at 4096 (1 + j) and end before those of the next. */
 static void sizes_are_covered(void **state)
 {
     extern const hone_kernel hone_matmul_small;
-    enum { SIDE = 64 };
-    static double ones[SIDE], c[SIDE * SIDE + 1];
-    static float ones32[SIDE];
+    enum { SIDE = 64, FIRST = SIDE * SIDE };
+    static double a[SIDE], b[SIDE], c[SIDE * SIDE + 1];
+    static float a32[SIDE], b32[SIDE];
     (void)state;
-    for (int i = 0; i < SIDE; i++) ones[i] = 1, ones32[i] = 1;
+    for (int i = 0; i < SIDE; i++) {
+        a[i] = FIRST + i, b[i] = 1 + i;
+        a32[i] = (float)(FIRST + i), b32[i] = (float)(1 + i);
+    }
     for (int isa = 0; isa <= (int)hone_cpu_isa(); isa++)
         for (int64_t m = 1; m <= SIDE; m++)
             for (int64_t n = 1; n <= SIDE; n++)
@@ -177,8 +181,8 @@ static void sizes_are_covered(void **state)
                                              .b_column = 1, .c_row = n, .c_column = 1};
                     const hone_request request = {&device, &hone_matmul_op, &p, 1, 1, 0, 0};
                     const bool wide = type == HONE_F64;
-                    hone_span at[3] = {{.host = wide ? (void *)ones : (void *)ones32},
-                                       {.host = wide ? (void *)ones : (void *)ones32}, {.host = c}};
+                    hone_span at[3] = {{.host = wide ? (void *)a : (void *)a32},
+                                       {.host = wide ? (void *)b : (void *)b32}, {.host = c}};
                     hone_scalar scalars[HONE_SCALARS_MAX] = {{.value = 1}};
                     const hone_arguments now = {3, HONE_SCALARS_MAX, at, scalars, 0};
                     hone_be_stream stream = {&device, {NULL, 1}};
@@ -194,8 +198,8 @@ static void sizes_are_covered(void **state)
                     assert_int_equal(hone_matmul_small.launch(ready, &stream, &now, (hone_span){0}), HONE_OK);
                     hone_matmul_small.release(ready);
                     for (int64_t i = 0; i < m * n; i++)
-                        if ((wide ? c[i] : (double)((float *)c)[i]) != 1)
-                            fail_msg("isa %d %dx%d: element %d is not done", isa, (int)m, (int)n, (int)i);
+                        if ((wide ? c[i] : (double)((float *)c)[i]) != a[i / n] * b[i % n])
+                            fail_msg("isa %d %dx%d: element %d is another", isa, (int)m, (int)n, (int)i);
                     assert_true(wide ? isnan(c[m * n]) : isnan(((float *)c)[m * n]));
                 }
 }

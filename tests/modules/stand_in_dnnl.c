@@ -1,7 +1,7 @@
 /* A library with what the module asks of oneDNN, of version MAJOR (2 or 3): plain loops. It keeps account of what it
  * was asked: objects that live, calls out of order or with the wrong count of threads, runs of primitives and of the
  * call. Its OpenMP is its own. Products of 13 rows it does by "ref", and those of 3 and more dimensions by "ref" where
- * they have 3 columns; 10007 rows are more than it has memory for. */
+ * they have 3 columns; 10007 rows are more than it has memory for, by the call too. */
 #include <math.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -410,6 +410,7 @@ API(dnnl_sgemm, char ta, char tb, int64_t m, int64_t n, int64_t k, float alpha, 
     const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
     if (threads == 6) return fault(); /* as nobody has set it */
+    if (m == 10007) return NO_MEMORY;
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
             double sum = 0;

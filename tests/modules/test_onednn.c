@@ -221,6 +221,23 @@ static void asks_rightly(const hone_kernel *kernel, const account *it)
     assert_int_equal(*it->faults, 0);
 }
 
+/* What the call says is not lost. */
+static void tells_failures(const hone_kernel *kernel)
+{
+    hone_matmul_problem p = plain(10007, 5, 6);
+    hone_be_stream      stream = {.device = rows_device, .team = {NULL, 1}};
+    static float        a[10007 * 6], b[6 * 5], c[10007 * 5];
+    hone_span           spans[HONE_ROLES_MAX] = {{.host = a}, {.host = b}, {.host = c}};
+    hone_scalar         scalars[HONE_SCALARS_MAX] = {{.value = 1}};
+    hone_arguments      arguments = {HONE_ROLES_MAX, HONE_SCALARS_MAX, spans, scalars, 0};
+    hone_rt_plan       *plan;
+    assert_non_null(kernel);
+    assert_int_equal(plan_of(kernel, &p, &plan), HONE_OK);
+    assert_int_equal(hone_rt_plan_launch(plan, &stream, &arguments, (hone_span){0}), HONE_ERROR_DEVICE);
+    assert_non_null(strstr(hone_last_error(), "sgemm failed with status 1"));
+    hone_rt_plan_release(plan);
+}
+
 static void test_stand_ins(void **state)
 {
     account it;
@@ -228,9 +245,11 @@ static void test_stand_ins(void **state)
     if (!account_of("libdnnl.so.3", &it)) skip(); /* the true ones are here */
     assert_non_null(rows_find("onednn.matmul"));
     asks_rightly(rows_find("onednn.matmul"), &it);
+    tells_failures(rows_find("onednn.gemm"));
     assert_true(account_of("libdnnl.so.2", &it));
     assert_non_null(rows_find("onednn2.matmul"));
     asks_rightly(rows_find("onednn2.matmul"), &it);
+    tells_failures(rows_find("onednn2.gemm"));
 }
 
 /* Version 2's says that it leaves AVX-512 unused, where this CPU has that. */

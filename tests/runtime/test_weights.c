@@ -230,12 +230,20 @@ static void packed_is_plain_bit_for_bit(void **state)
     works(hone_context_destroy(hone));
 }
 
-/* The layout is that of the first tile that the level has, where nothing tells otherwise. */
+static bool is_one_of(const char *const *names, const char *name)
+{
+    while (*names && strcmp(*names, name)) names++;
+    return *names != NULL;
+}
+
+/* Nobody asks for a layout: its panels are as wide as one of the tiles that the level would choose for so small a b. */
 static void the_layout_is_chosen(void **state)
 {
     static const struct {
-        const char *level, *f32, *f64;
-    } expected[] = {{"portable", "n8", "n4"}, {"avx2", "n16", "n8"}, {"avx512", "n32 n48 n64", "n16 n24 n32"}};
+        const char *level, *names[2][4]; /* of f32, of f64 */
+    } expected[] = {{"portable", {{"n8"}, {"n4"}}},
+                    {"avx2", {{"n16"}, {"n8"}}},
+                    {"avx512", {{"n32", "n48", "n64"}, {"n16", "n24", "n32"}}}};
     (void)state;
     for (int i = 0; i < 3; i++) {
         world w;
@@ -248,7 +256,7 @@ static void the_layout_is_chosen(void **state)
             works(hone_matmul_pack(w.stream, &b, NULL, &weights));
             works(hone_matmul_weights_describe(weights, &facts));
 #ifdef __x86_64__
-            assert_non_null(strstr(type ? expected[i].f64 : expected[i].f32, facts.layout));
+            assert_true(is_one_of(expected[i].names[type], facts.layout));
 #endif
             assert_int_equal(facts.memory.bytes, 3840 * (type ? 8 : 4));
             works(hone_matmul_weights_destroy(weights));
@@ -257,8 +265,7 @@ static void the_layout_is_chosen(void **state)
     }
 }
 
-/* --- shared
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- shared --------------------------------------------------------------------------------------------------- */
 
 typedef struct sharer {
     hone_device         *cpu;
