@@ -93,10 +93,9 @@ static double direct_estimate(const hone_request *request, const hone_config *co
     double seconds = hone_matmul_tiles_seconds(device, tile, f->m, f->n, f->k, 1);
     if (f->a_k == 1 && lines_collide(plan.rows + (plan.longer > 0), f->a_m * f->bytes, l1)) seconds *= 1.25;
     if (panel > l2 / 4) seconds *= 1 + 0.2 * fmin(1, (panel - l2 / 4) / (l2 / 2));
-    const bool down = !f->b_width && k > 1 && hone_matmul_level(device, all) == HONE_LEVEL_MEMORY;
-    seconds += hone_matmul_read_seconds(device, f->bytes * k * n, all) * (down  ? HONE_MATMUL_DOWN_COLUMNS
-                                                                          : far ? 2
-                                                                                : 1);
+    const bool   down = !f->b_width && k > 1 && hone_matmul_level(device, all) == HONE_LEVEL_MEMORY;
+    const double slow = down ? HONE_MATMUL_DOWN_COLUMNS : far ? 2 : 0.4; /* what of it shows */
+    seconds += hone_matmul_read_seconds(device, f->bytes * k * n, all) * slow;
     seconds += hone_matmul_read_seconds(device, f->bytes * m * (k + n), all);
     seconds +=
         hone_matmul_read_seconds(device, f->bytes * k * n * (strips - 1), far ? all : panel) * (far ? 0.4 : 0.05);
