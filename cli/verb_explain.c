@@ -127,8 +127,9 @@ static void print_text(const answer *a)
         printf("  chosen    nothing: every kernel refuses\n");
     } else {
         char *config = config_text(&a->candidates[0]);
-        printf("  chosen    %s%s%s%s%s\n", cli_painted(stdout, CLI_BOLD), a->candidates[0].kernel->name,
-               cli_painted(stdout, CLI_PLAIN), *config ? " " : "", config);
+        printf("  chosen    %s%s%s\n", cli_painted(stdout, CLI_BOLD), a->candidates[0].kernel->name,
+               cli_painted(stdout, CLI_PLAIN));
+        if (*config) cli_wrap(stdout, 12, config);
         printf("  by        %s\n\n", a->rule);
         free(config);
         cli_table *table = cli_table_new((const char *[]){"kernel", ">estimate", ">rate", "~configuration", NULL});

@@ -713,6 +713,7 @@ static void tells_what_a_thread_costs(void **state)
     answer a = run("bench threads --rounds 20");
     expect("bench threads", &a, 0);
     expect_tidy("bench threads", a.out);
+    drop(&a);
 }
 
 static void tells_the_overhead(void **state)
