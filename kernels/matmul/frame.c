@@ -147,7 +147,7 @@ double hone_matmul_tiles_seconds(const hone_be_device *device, const hone_matmul
 {
     enum { IN_FLIGHT = 8 }; /* two a cycle, four cycles each */
     const double multiply = 0.95, load = 0.17,
-                 around = 20e-9; /* fitted: 14 x 2 vectors 4.5 % over, 8 x 3 and 6 x 4 2.5 */
+                 around = 10e-9; /* fitted: 14 x 2 vectors 4.5 % over, 8 x 3 and 6 x 4 2.5 */
     const int    lanes = tile->kit->lanes;
     if (m <= 0 || n <= 0) return 0;
     const double strips = (double)hone_divide_up(m, tile->m), rows = (double)m / strips;

@@ -197,7 +197,8 @@ static double small_estimate(const hone_request *request, const hone_config *con
     const double bytes = f->bytes * (m * k + k * n + m * n);
     const hone_matmul_tile tile = {.isa = plan.small->isa, .type = f->type, .kit = plan.small->kit};
     const double slot = 2.0 * plan.small->lanes / hone_matmul_peak(device, &tile);
-    double seconds = hone_matmul_overlap(plan.slots * slot, hone_matmul_read_seconds(device, bytes, bytes * items));
+    double                 seconds =
+        hone_matmul_overlap(1.05 * plan.slots * slot, hone_matmul_read_seconds(device, bytes, bytes * items));
     if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, f->bytes * m * n, 0) * 4 + 20e-9;
 
     const double threads = fmin(items, plan.threads);

@@ -61,7 +61,7 @@ static int suggest(const hone_request *request, hone_config *configs, int cap)
 static double estimate(const hone_request *request, const hone_config *config)
 {
     (void)request, (void)config;
-    return 1e-6;
+    return 1; /* never chosen unasked */
 }
 
 static hone_status prepare(const hone_request *request, const hone_config *config, const hone_details *details,
