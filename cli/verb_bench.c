@@ -34,7 +34,9 @@ static const cli_option options[] = {
     CLI_OPTION_END,
 };
 
-#define EACH_BUDGET_S 2.0
+#define EACH_BUDGET_S  2.0
+#define EACH_PAUSED_S  8.0   /* the same with pauses */
+#define OTHERS_SPIN_S  0.04 /* idle threads of OpenMP, and of OpenBLAS, look for work for so long */
 
 typedef struct bench {
     const cli_call *call;
@@ -326,14 +328,25 @@ static void print_problem(const bench *b, const hone_contest *contest, const cha
     if (m->disturbed || m->rounds < 6) printf("   too few quiet rounds: these figures are not sure\n");
 }
 
-static hone_measure_options measure_options(const bench *b, int done)
+/* Does a library that has threads of its own take part, with several? */
+static bool others_spin(const hone_contest *contest)
+{
+    for (int i = 0; i < contest->count && contest->request.threads > 1; i++) {
+        const hone_kernel *kernel = contest->entrants[i].candidate.kernel;
+        if (contest->entrants[i].runner && kernel->identity && kernel->identity(contest->request.device)) return true;
+    }
+    return false;
+}
+
+static hone_measure_options measure_options(const bench *b, const hone_contest *contest, int done)
 {
     hone_measure_options how = hone_measure_defaults();
     how.cache = b->cold ? HONE_CACHE_COLD : HONE_CACHE_WARM;
     how.threads = (int)cli_number(b->call, "threads", 1);
     how.seed = b->seed;
     how.race = false;
-    how.budget_s = EACH_BUDGET_S;
+    how.pause_s = others_spin(contest) ? OTHERS_SPIN_S : 0;
+    how.budget_s = how.pause_s > 0 ? EACH_PAUSED_S : EACH_BUDGET_S;
     if (cli_given(b->call, "rounds")) {
         how.rounds_min = how.rounds_max = (int)cli_number(b->call, "rounds", 20);
         how.goal = how.budget_s = 0;
@@ -360,7 +373,7 @@ static int time_problem(bench *b, int index)
     hone_request request = cli_request(&b->hone, op, problem.bytes);
     hone_status  status = hone_contest_open(b->hone.context, &request, &how, &contest);
     if (status != HONE_OK) return cli_fail_status(b->call, status);
-    hone_measure_options measure = measure_options(b, index);
+    hone_measure_options measure = measure_options(b, &contest, index);
     status = hone_contest_time(&contest, &measure);
     b->wrong += contest.wrong;
     bool none = status == HONE_ERROR_UNSUPPORTED && !contest.measurement; /* its entrants tell why */

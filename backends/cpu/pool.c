@@ -344,12 +344,30 @@ static bool in_the_way(void)
     return false;
 }
 
+/* Goes to another CPU that this thread may use: a sleeper is often woken where its caller runs. False: there is none.
+ */
+static bool stepped_aside(void)
+{
+    hone_cpu_mask mine, others;
+    int           cpu = sched_getcpu();
+    memset(&mine, 0, sizeof mine);
+    if (cpu < 0 || cpu >= HONE_CPU_MASK_WORDS * 64) return false;
+    if (sched_getaffinity(0, sizeof mine, (cpu_set_t *)(void *)&mine) != 0) return false;
+    others = mine;
+    others.word[cpu / 64] &= ~((uint64_t)1 << (cpu % 64));
+    if (sched_setaffinity(0, sizeof others, (const cpu_set_t *)(const void *)&others) != 0)
+        return false;                                                                /* none left */
+    (void)sched_setaffinity(0, sizeof mine,
+                            (const cpu_set_t *)(const void *)&mine); /* and may go where it likes again */
+    return true;
+}
+
 /* Offers the CPU to other threads. True: one took it, or its caller waits for it. */
 static bool lost_cpu(worker *me)
 {
     int64_t before = hone_now_ns();
     sched_yield();
-    return (hone_now_ns() - before > LOST_NS && switched(me)) || in_the_way();
+    return (hone_now_ns() - before > LOST_NS && switched(me)) || (in_the_way() && !stepped_aside());
 }
 
 static bool wary(int64_t now)
