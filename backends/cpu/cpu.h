@@ -32,9 +32,6 @@ static inline unsigned hone_cpu_extensions_at(hone_isa isa, unsigned extensions)
 /* "portable", "avx2" or "avx512"; false for anything else. */
 bool hone_cpu_isa_parse(const char *text, hone_isa *out);
 
-/* What one thread is presumed to multiply and add a second where nothing is known better: for `seconds` below. */
-#define HONE_CPU_PRESUMED_FLOPS 1e11
-
 /* work(argument, chunk) once for each chunk, on the team's threads where there are several and the work is worth it,
  * else in order. `seconds`: what all of it is believed to take on one thread; <= 0: not known. */
 static inline void hone_cpu_each(const hone_team *team, int chunks, double seconds,

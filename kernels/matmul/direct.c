@@ -30,7 +30,7 @@ typedef struct direct_plan {
     int                     threads;
     int64_t                 strips, panels;
     int64_t                 rows, longer; /* of a strip; the first `longer` strips have one more */
-    double                  unit_flops;
+    double                  unit_flops, unit_seconds; /* about: on one thread */
 } direct_plan;
 
 static void plan_make(const hone_request *request, const hone_config *config, direct_plan *out)
@@ -45,6 +45,7 @@ static void plan_make(const hone_request *request, const hone_config *config, di
     out->rows = out->strips ? f->m / out->strips : 0;
     out->longer = out->strips ? f->m % out->strips : 0;
     out->unit_flops = 2.0 * (double)f->m * (double)hone_min(f->n, out->tile->n) * (double)f->k;
+    out->unit_seconds = out->unit_flops / hone_matmul_peak(request->device, out->tile);
 }
 
 static const char *direct_refuses(const hone_request *request)
@@ -205,7 +206,7 @@ static hone_status direct_launch(void *ready, hone_be_stream *stream, const hone
     if (work.chunks == 1)
         units_run(&work, 0, work.units, 0, 0);
     else
-        hone_cpu_each(&stream->team, work.chunks, (double)work.units * plan->unit_flops / HONE_CPU_PRESUMED_FLOPS,
+        hone_cpu_each(&stream->team, work.chunks, (double)work.units * plan->unit_seconds,
                       worker, &work);
     return HONE_OK;
 }

@@ -11,6 +11,9 @@
  *                 multiply: a tile of c
  *                 after the last block of k: the steps, while the tile is at hand
  *
+ * With order=columns the two inner loops change places: all strips of the piece are kept, and one panel of b at a time
+ * passes over them; few rows want that. Several threads get some pieces each, cut across the longer side.
+ *
  * A strip is copied in the direction in which it lies, as tiles take either. The rows are dealt out evenly among the
  * strips, the whole of k among its blocks. No sum is ever split among threads, and sums are cut at the same places for
  * any number of them: so results are the same, bit for bit. */
@@ -90,6 +93,7 @@ typedef struct packed_plan {
     bool                    pack_a, pack_b, columns;
     int                     threads;
     int64_t                 shares;
+    double                  item_seconds; /* about: of one matrix, on one thread */
     packed_cut              cut;
     packed_cut whole; /* for a residual that is c itself: k in one block, so that c keeps its values until then */
 } packed_plan;
@@ -325,8 +329,7 @@ static hone_status packed_launch(void *ready, hone_be_stream *stream, const hone
     packed_work work = {.plan = plan, .cut = cut, .arguments = arguments, .scratch = hone_span_host(&scratch),
                         .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments)};
     work.pieces = hone_matmul_items(f, arguments) * cut->m_pieces * cut->n_pieces;
-    const double seconds = 2.0 * (double)f->m * (double)f->n * (double)f->k *
-                           (double)hone_matmul_items(f, arguments) / HONE_CPU_PRESUMED_FLOPS;
+    const double seconds = plan->item_seconds * (double)hone_matmul_items(f, arguments);
     hone_cpu_each(&stream->team, (int)hone_min(hone_min(plan->threads, stream->team.count), work.pieces), seconds,
                   worker, &work);
     return HONE_OK;
@@ -345,6 +348,7 @@ static void plan_make(const hone_request *request, const hone_config *config, pa
     out->pack_b = config->value[PACK_B] && !f->b_width;
     out->columns = config->value[ORDER];
     out->shares = config->value[SHARES];
+    out->item_seconds = 2.0 * (double)f->m * (double)f->n * (double)f->k / hone_matmul_peak(request->device, out->tile);
     cut_up(out, config->value[MC], config->value[NC], config->value[KC], &out->cut);
     out->whole = out->cut;
     for (int s = 0; s < f->step_count; s++)

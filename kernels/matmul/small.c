@@ -32,7 +32,7 @@ typedef struct small_plan {
     const hone_matmul_small_set *small;
     int                      threads;
     int64_t                  run; /* matrices in a call */
-    double                   item_flops;
+    double                   item_flops, item_seconds; /* about: on one thread */
     int64_t                  item_bytes;
     bool                     far; /* is a batch of the expected size more than the cache before the last holds? */
     double                   slots; /* what one matrix costs, in multiplications of whole vectors */
@@ -155,6 +155,8 @@ static void plan_make(const hone_request *request, small_plan *out)
     out->small = small_for(request->device, f->type);
     out->threads = request->threads;
     out->item_flops = 2.0 * (double)f->m * (double)f->n * (double)f->k;
+    out->item_seconds =
+        out->item_flops / hone_matmul_peak_of(request->device, out->small->isa, f->type, out->small->lanes);
     out->part_count = 0;
     out->slots = 0;
     out->run = RUN_MAX;
@@ -346,7 +348,7 @@ static hone_status small_launch(void *ready, hone_be_stream *stream, const hone_
     if (work.chunks == 1)
         items_run(&work, 0, work.items);
     else
-        hone_cpu_each(&stream->team, work.chunks, (double)work.items * plan->item_flops / HONE_CPU_PRESUMED_FLOPS,
+        hone_cpu_each(&stream->team, work.chunks, (double)work.items * plan->item_seconds,
                       worker, &work);
     return HONE_OK;
 }
