@@ -30,7 +30,7 @@ typedef struct direct_plan {
     int                     threads;
     int64_t                 strips, panels;
     int64_t                 rows, longer; /* of a strip; the first `longer` strips have one more */
-    double                  unit_flops, unit_seconds; /* about: on one thread */
+    double                  unit_seconds; /* about: on one thread */
 } direct_plan;
 
 static void plan_make(const hone_request *request, const hone_config *config, direct_plan *out)
@@ -44,8 +44,8 @@ static void plan_make(const hone_request *request, const hone_config *config, di
     out->panels = hone_divide_up(f->n, out->tile->n);
     out->rows = out->strips ? f->m / out->strips : 0;
     out->longer = out->strips ? f->m % out->strips : 0;
-    out->unit_flops = 2.0 * (double)f->m * (double)hone_min(f->n, out->tile->n) * (double)f->k;
-    out->unit_seconds = out->unit_flops / hone_matmul_peak(request->device, out->tile);
+    out->unit_seconds = 2.0 * (double)f->m * (double)hone_min(f->n, out->tile->n) * (double)f->k /
+                        hone_matmul_peak(request->device, out->tile);
 }
 
 static const char *direct_refuses(const hone_request *request)
@@ -104,8 +104,7 @@ static double direct_estimate(const hone_request *request, const hone_config *co
     if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, f->bytes * m * n, 0) * 4;
 
     const double units = items * panels, threads = units < plan.threads ? units : plan.threads;
-    const double fork = threads > 1 ? (device->ceilings_known && device->ceilings.fork_seconds > 0
-                                           ? device->ceilings.fork_seconds : 5e-6) : 0;
+    const double fork = hone_matmul_fork_seconds(device, threads);
     const double one = items * seconds, many = one / threads + fork;
     return 15e-9 + (many < one ? many : one);
 }
@@ -196,13 +195,7 @@ static hone_status direct_launch(void *ready, hone_be_stream *stream, const hone
                         hone_matmul_items(f, arguments) * plan->panels, 1};
     if (!f->m || !work.units) return HONE_OK;
 
-    /* Runs of at least 2^18 operations, some microseconds: less is not worth another thread. */
-    const int threads = (int)hone_min(plan->threads, stream->team.count);
-    if (threads > 1) {
-        const double worth = (double)work.units * plan->unit_flops / 0x1p18;
-        work.chunks =
-            (int)hone_max(1, hone_min(hone_min(work.units, 4 * threads), worth < 1e9 ? (int64_t)worth : 1000000000));
-    }
+    work.chunks = hone_matmul_runs(stream, plan->threads, work.units, plan->unit_seconds);
     if (work.chunks == 1)
         units_run(&work, 0, work.units, 0, 0);
     else

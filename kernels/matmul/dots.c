@@ -149,8 +149,7 @@ static double dots_estimate(const hone_request *request, const hone_config *conf
     one *= items * share;
     one = hone_matmul_level(device, all) == HONE_LEVEL_MEMORY ? one + fetch : hone_matmul_overlap(one, fetch);
     one += share * items * (m * n * 2 + m * groups * 4) * cycle;
-    const double fork = threads > 1 ? (device->ceilings_known && device->ceilings.fork_seconds > 0
-                                           ? device->ceilings.fork_seconds : 5e-6) : 0;
+    const double fork = hone_matmul_fork_seconds(device, threads);
     return one + share * units * 40e-9 + fork + 30e-9;
 }
 
@@ -294,8 +293,8 @@ static hone_status dots_launch(void *ready, hone_be_stream *stream, const hone_a
                       .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments),
                       .units = plan->split ? plan->segments : hone_matmul_items(f, arguments) * plan->ranges};
     work.parts = work.scratch + (size_t)plan->threads * plan->bytes;
-    const double seconds = plan->seconds * (f->pointers ? (double)arguments->items / fmax((double)f->items, 1) : 1);
-    hone_cpu_each(&stream->team, (int)hone_min(hone_min(plan->threads, stream->team.count), work.units), seconds,
+    const double seconds = hone_matmul_launch_seconds(f, arguments, plan->seconds);
+    hone_cpu_each(&stream->team, hone_matmul_workers(stream, plan->threads, work.units), seconds,
                   worker, &work);
     if (plan->split) {
         hone_matmul_item item;

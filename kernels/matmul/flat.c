@@ -158,8 +158,7 @@ static double flat_estimate(const hone_request *request, const hone_config *conf
     const double fetch = hone_matmul_read_seconds_by(device, items * f->bytes * (k * n + m * k), all, threads);
     /* a few long streams: caches are read beside multiplying, nearly all; memory is not */
     one = level == HONE_LEVEL_MEMORY ? one + fetch : fmax(one, fetch) + fmin(one, fetch) / 10;
-    const double fork = threads > 1 ? (device->ceilings_known && device->ceilings.fork_seconds > 0
-                                           ? device->ceilings.fork_seconds : 5e-6) : 0;
+    const double fork = hone_matmul_fork_seconds(device, threads);
     return one + share * units * 40e-9 + fork + 30e-9;
 }
 
@@ -262,8 +261,8 @@ static hone_status flat_launch(void *ready, hone_be_stream *stream, const hone_a
     flat_work work = {.plan = plan, .arguments = arguments, .scratch = hone_span_host(&scratch),
                       .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments),
                       .units = plan->split ? plan->segments : hone_matmul_items(f, arguments) * plan->ranges};
-    const double seconds = plan->seconds * (f->pointers ? (double)arguments->items / fmax((double)f->items, 1) : 1);
-    hone_cpu_each(&stream->team, (int)hone_min(hone_min(plan->threads, stream->team.count), work.units), seconds,
+    const double seconds = hone_matmul_launch_seconds(f, arguments, plan->seconds);
+    hone_cpu_each(&stream->team, hone_matmul_workers(stream, plan->threads, work.units), seconds,
                   worker, &work);
     if (plan->split) {
         hone_matmul_item item;

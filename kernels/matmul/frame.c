@@ -198,3 +198,14 @@ void hone_matmul_config_rank(hone_config *configs, double *seconds, int *count, 
         if (at < cap) configs[at] = configs[at - 1], seconds[at] = seconds[at - 1];
     if (at < cap) configs[at] = *config, seconds[at] = estimate;
 }
+
+double hone_matmul_fork_seconds(const hone_be_device *device, double threads)
+{
+    if (threads <= 1) return 0;
+    return device->ceilings_known && device->ceilings.fork_seconds > 0 ? device->ceilings.fork_seconds : 5e-6;
+}
+
+double hone_matmul_launch_seconds(const hone_matmul_frame *frame, const hone_arguments *arguments, double seconds)
+{
+    return frame->pointers ? seconds * (double)arguments->items / fmax((double)frame->items, 1) : seconds;
+}

@@ -330,7 +330,7 @@ static hone_status packed_launch(void *ready, hone_be_stream *stream, const hone
                         .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments)};
     work.pieces = hone_matmul_items(f, arguments) * cut->m_pieces * cut->n_pieces;
     const double seconds = plan->item_seconds * (double)hone_matmul_items(f, arguments);
-    hone_cpu_each(&stream->team, (int)hone_min(hone_min(plan->threads, stream->team.count), work.pieces), seconds,
+    hone_cpu_each(&stream->team, hone_matmul_workers(stream, plan->threads, work.pieces), seconds,
                   worker, &work);
     return HONE_OK;
 }
@@ -415,8 +415,7 @@ static double packed_estimate(const hone_request *request, const hone_config *co
 
     const double threads = pieces < plan.threads ? pieces : plan.threads;
     const double rounds = (double)hone_divide_up((int64_t)pieces, (int64_t)threads);
-    const double fork = threads > 1 ? (device->ceilings_known && device->ceilings.fork_seconds > 0
-                                           ? device->ceilings.fork_seconds : 5e-6) : 0;
+    const double fork = hone_matmul_fork_seconds(device, threads);
     return rounds * seconds + fork + 100e-9;
 }
 

@@ -32,7 +32,7 @@ typedef struct small_plan {
     const hone_matmul_small_set *small;
     int                      threads;
     int64_t                  run; /* matrices in a call */
-    double                   item_flops, item_seconds; /* about: on one thread */
+    double                   item_seconds; /* about: on one thread */
     int64_t                  item_bytes;
     bool                     far; /* is a batch of the expected size more than the cache before the last holds? */
     double                   slots; /* what one matrix costs, in multiplications of whole vectors */
@@ -154,9 +154,8 @@ static void plan_make(const hone_request *request, small_plan *out)
     frame_make(request->problem, f);
     out->small = small_for(request->device, f->type);
     out->threads = request->threads;
-    out->item_flops = 2.0 * (double)f->m * (double)f->n * (double)f->k;
-    out->item_seconds =
-        out->item_flops / hone_matmul_peak_of(request->device, out->small->isa, f->type, out->small->lanes);
+    out->item_seconds = 2.0 * (double)f->m * (double)f->n * (double)f->k /
+                        hone_matmul_peak_of(request->device, out->small->isa, f->type, out->small->lanes);
     out->part_count = 0;
     out->slots = 0;
     out->run = RUN_MAX;
@@ -204,8 +203,7 @@ static double small_estimate(const hone_request *request, const hone_config *con
     if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, f->bytes * m * n, 0) * 4 + 20e-9;
 
     const double threads = fmin(items, plan.threads);
-    const double fork = threads > 1 ? (device->ceilings_known && device->ceilings.fork_seconds > 0
-                                           ? device->ceilings.fork_seconds : 5e-6) : 0;
+    const double fork = hone_matmul_fork_seconds(device, threads);
     const double one = items * seconds, many = one / threads + fork;
     return 15e-9 + fmin(one, many);
 }
@@ -338,13 +336,7 @@ static hone_status small_launch(void *ready, hone_be_stream *stream, const hone_
                        hone_matmul_items(f, arguments), 1};
     if (!plan->part_count || !work.items) return HONE_OK;
 
-    /* Runs of at least 2^18 operations, some microseconds: less is not worth another thread. */
-    const int threads = (int)hone_min(plan->threads, stream->team.count);
-    if (threads > 1) {
-        const double worth = (double)work.items * plan->item_flops / 0x1p18;
-        work.chunks =
-            (int)hone_max(1, hone_min(hone_min(work.items, 4 * threads), worth < 1e9 ? (int64_t)worth : 1000000000));
-    }
+    work.chunks = hone_matmul_runs(stream, plan->threads, work.items, plan->item_seconds);
     if (work.chunks == 1)
         items_run(&work, 0, work.items);
     else

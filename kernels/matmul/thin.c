@@ -122,8 +122,7 @@ static double thin_estimate(const hone_request *request, const hone_config *conf
     one = hone_matmul_level(device, all) == HONE_LEVEL_MEMORY ? one + fetch * (config->value[AHEAD] ? 0.9 : 1)
                                                               : hone_matmul_overlap(one, fetch);
     one += share * items * m * vectors * lanes / plan.kit->width * 8 * cycle; /* the end: from the sums into c */
-    const double fork = threads > 1 ? (device->ceilings_known && device->ceilings.fork_seconds > 0
-                                           ? device->ceilings.fork_seconds : 5e-6) : 0;
+    const double fork = hone_matmul_fork_seconds(device, threads);
     return one + share * units * 40e-9 + fork + 30e-9;
 }
 
@@ -211,8 +210,8 @@ static hone_status thin_launch(void *ready, hone_be_stream *stream, const hone_a
     thin_work work = {.plan = plan, .arguments = arguments, .scratch = hone_span_host(&scratch),
                       .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments),
                       .units = hone_matmul_items(f, arguments) * plan->strips};
-    const double seconds = plan->seconds * (f->pointers ? (double)arguments->items / fmax((double)f->items, 1) : 1);
-    hone_cpu_each(&stream->team, (int)hone_min(hone_min(plan->threads, stream->team.count), work.units), seconds,
+    const double seconds = hone_matmul_launch_seconds(f, arguments, plan->seconds);
+    hone_cpu_each(&stream->team, hone_matmul_workers(stream, plan->threads, work.units), seconds,
                   worker, &work);
     return HONE_OK;
 }
