@@ -10,8 +10,7 @@
 
 static bool is_library(const hone_contest *contest, int index)
 {
-    const hone_kernel *kernel = contest->entrants[index].candidate.kernel;
-    return kernel->identity && kernel->identity(contest->request.device);
+    return hone_kernel_is_foreign(contest->entrants[index].candidate.kernel, contest->request.device);
 }
 
 static double seconds_of(const hone_contest *contest, int index)

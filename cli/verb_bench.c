@@ -331,10 +331,10 @@ static void print_problem(const bench *b, const hone_contest *contest, const cha
 /* Does a library that has threads of its own take part, with several? */
 static bool others_spin(const hone_contest *contest)
 {
-    for (int i = 0; i < contest->count && contest->request.threads > 1; i++) {
-        const hone_kernel *kernel = contest->entrants[i].candidate.kernel;
-        if (contest->entrants[i].runner && kernel->identity && kernel->identity(contest->request.device)) return true;
-    }
+    for (int i = 0; i < contest->count && contest->request.threads > 1; i++)
+        if (contest->entrants[i].runner &&
+            hone_kernel_is_foreign(contest->entrants[i].candidate.kernel, contest->request.device))
+            return true;
     return false;
 }
 

@@ -228,7 +228,7 @@ static int others(const hone_rt_context *context, const hone_be_device *device, 
     for (int i = 0; (op = hone_rt_op_at(context, i)) && count < HONE_RT_KERNELS_MAX; i++) {
         int all = hone_rt_kernels(context, op, device, out + count, HONE_RT_KERNELS_MAX - count), kept = count;
         for (int k = count; k < count + all; k++)
-            if (out[k]->identity && out[k]->identity(device)) out[kept++] = out[k];
+            if (hone_kernel_is_foreign(out[k], device)) out[kept++] = out[k];
         count = kept;
     }
     return count;

@@ -93,6 +93,12 @@ typedef struct hone_kernel {
     void (*release)(void *ready);
 } hone_kernel;
 
+/* Does something other than hone stand behind it? */
+static inline bool hone_kernel_is_foreign(const hone_kernel *kernel, const hone_be_device *device)
+{
+    return kernel->identity && kernel->identity(device);
+}
+
 /* The tables, in fixed order; they end with NULL. */
 extern const hone_op *const     hone_ops[];
 extern const hone_kernel *const hone_kernels[]; /* best guess first; the reference last */

@@ -256,8 +256,8 @@ static hone_status make_product(onednn_plan *plan, const char **why)
 
 static void plan_end(onednn_plan *plan)
 {
-    if (plan->prepared) hone_onednn_product_end(&plan->product);
-    if (plan->aside.library) hone_onednn_product_end(&plan->aside);
+    hone_onednn_product_end(&plan->product);
+    hone_onednn_product_end(&plan->aside);
     host->release(plan);
 }
 

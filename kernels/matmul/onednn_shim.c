@@ -252,6 +252,7 @@ hone_status hone_onednn_reorder_make(const onednn_library *library, const onednn
 void hone_onednn_product_end(onednn_product *product)
 {
     const onednn_library *it = product->library;
+    if (!it) return; /* never made */
     for (int i = 0; i < ONEDNN_PLACES; i++) place_end(product, &product->places[i]);
     if (product->primitive) it->primitive_destroy(product->primitive);
     if (product->description) it->description_destroy(product->description);
