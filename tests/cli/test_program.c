@@ -2,6 +2,7 @@
  * Structure is asserted and never time.
  *
  *     test_program <cases> <duels> <hone> [what runs it ...]        the last for an emulator: "qemu-aarch64 -L ..." */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -697,6 +698,58 @@ static void times_kernels(void **state)
     drop(&a);
 }
 
+/* The row of that problem which is chosen, or which is quickest. */
+static json_t *row_of(json_t *rows, const char *problem, bool chosen)
+{
+    json_t *row, *found = NULL;
+    size_t  at;
+    json_array_foreach(rows, at, row)
+    {
+        if (strcmp(string_at(row, "problem"), problem) != 0) continue;
+        if (chosen ? json_is_true(json_object_get(row, "chosen"))
+                   : !found || number_at(row, "median_us") < number_at(found, "median_us"))
+            found = row;
+    }
+    assert_non_null(found);
+    return found;
+}
+
+/* What many problems come to is said of the rows that stand above it. */
+static void sums_up_what_it_timed(void **state)
+{
+    (void)state;
+    char  path[256], arguments[512];
+    FILE *file;
+    snprintf(path, sizeof path, "%s/two.txt", folder);
+    assert_non_null(file = fopen(path, "w"));
+    fputs("matmul f32 nn 16x16x16\nmatmul f64 nn 24x8x40\n", file);
+    fclose(file);
+    snprintf(arguments, sizeof arguments, "bench %s --rounds 6 --kernels all --json", path);
+    json_t *json = parsed(arguments), *duel, *rows = json_object_get(json, "benchmarks");
+    json_t *summary = json_object_get(json, "summary"), *regret = json_object_get(summary, "regret");
+    json_t *list = json_object_get(regret, "duels");
+    size_t  at;
+    double  logs = 0, lost = 0, worst = 0;
+    assert_int_equal(json_array_size(list), 2);
+    json_array_foreach(list, at, duel)
+    {
+        const char *problem = string_at(duel, "problem");
+        json_t     *chosen = row_of(rows, problem, true), *best = row_of(rows, problem, false);
+        assert_string_equal(string_at(duel, "kernel"), string_at(chosen, "kernel"));
+        assert_string_equal(string_at(duel, "rival"), string_at(best, "kernel"));
+        double ratio = number_at(duel, "ratio");
+        if (chosen == best) assert_true(ratio == 1);
+        assert_true(ratio > 0 && number_at(duel, "ratio_lo") <= ratio && ratio <= number_at(duel, "ratio_hi"));
+        logs += log(ratio);
+        lost += 1 / ratio - 1;
+        worst = fmax(worst, 1 / ratio - 1);
+    }
+    assert_true(fabs(number_at(regret, "geometric_mean") - exp(logs / 2)) < 1e-9);
+    assert_true(fabs(number_at(summary, "regret_mean") - lost / 2) < 1e-9);
+    assert_true(fabs(number_at(summary, "regret_worst") - worst) < 1e-9);
+    json_decref(json);
+}
+
 static void tells_what_a_thread_costs(void **state)
 {
     (void)state;
@@ -802,6 +855,7 @@ int main(int count, char **words)
         cmocka_unit_test(explains_a_choice),
         cmocka_unit_test(checks_kernels),
         cmocka_unit_test(times_kernels),
+        cmocka_unit_test(sums_up_what_it_timed),
         cmocka_unit_test(tells_the_overhead),
         cmocka_unit_test(tells_what_a_thread_costs),
         cmocka_unit_test(tests_its_stopwatch),
