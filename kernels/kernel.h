@@ -49,11 +49,28 @@ typedef struct hone_config {
     int64_t value[HONE_PARAMETERS_MAX];
 } hone_config;
 
+/* Why some values do not go together, or not with this request. It reads the parameters that it names and no others, so
+ * that it is answered as soon as the last of them is decided: a space is a tree, and what is refused is never built. */
+typedef struct hone_constraint {
+    unsigned looks_at; /* 1u << index of each parameter that it reads; 0: a rule of the request alone */
+    const char *(*refuses)(const hone_request *request, const hone_config *config); /* NULL: legal */
+} hone_constraint;
+
+/* Values of one parameter that mean the same for this request, and which of them stands for all. That one is legal
+ * where any of them is, and stands for itself. */
+typedef struct hone_sameness {
+    int      parameter;
+    unsigned looks_at; /* what it reads beside the parameter: earlier ones */
+    int64_t (*stands)(const hone_request *request, const hone_config *config);
+} hone_sameness;
+
 typedef struct hone_space {
-    int                   count;
-    const hone_parameter *parameters;
-    /* NULL: legal. Else why these values do not go together, or not with this request. */
-    const char *(*refuses)(const hone_request *request, const hone_config *config);
+    int                    count;
+    const hone_parameter  *parameters; /* in the order in which they are decided */
+    int                    constraint_count;
+    const hone_constraint *constraints;
+    int                    same_count;
+    const hone_sameness   *same; /* by rising parameter, one each at most */
 } hone_space;
 
 typedef struct hone_needs {
@@ -113,5 +130,10 @@ hone_status hone_config_parse(const hone_request *request, const hone_kernel *ke
 void        hone_config_standard(const hone_space *space, hone_config *out);
 /* NULL: every value is one of the parameter's and the space does not refuse them together. */
 const char *hone_config_refuses(const hone_request *request, const hone_kernel *kernel, const hone_config *config);
+/* Why the first `known` values cannot stand together, whatever follows. NULL: nothing speaks against them so far. */
+const char *hone_config_refuses_first(const hone_request *request, const hone_kernel *kernel, const hone_config *config,
+                                      int known);
+/* The configuration that stands for all that mean the same as this legal one; what lies past the space is 0. */
+void hone_config_canonical(const hone_request *request, const hone_kernel *kernel, hone_config *config);
 
 #endif

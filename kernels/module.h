@@ -12,7 +12,7 @@
 #include "kernels/kernel.h"
 
 /* Raised with every change of what a module sees: this header, kernel.h, op.h and backend.h. */
-#define HONE_MODULE_ABI 2
+#define HONE_MODULE_ABI 3
 
 typedef struct hone_host {
     unsigned abi; /* HONE_MODULE_ABI of the library; first in every version */

@@ -110,10 +110,29 @@ hone_status hone_config_parse(const hone_request *request, const hone_kernel *ke
     return HONE_OK;
 }
 
-const char *hone_config_refuses(const hone_request *request, const hone_kernel *kernel, const hone_config *config)
+const char *hone_config_refuses_first(const hone_request *request, const hone_kernel *kernel, const hone_config *config,
+                                      int known)
 {
     const hone_space *space = kernel->space;
-    for (int i = 0; space && i < space->count; i++)
+    for (int i = 0; i < known; i++)
         if (value_at(&space->parameters[i], config->value[i]) < 0) return "a value is none of its parameter's";
-    return space && space->refuses ? space->refuses(request, config) : NULL;
+    for (int i = 0; space && i < space->constraint_count; i++) {
+        if (space->constraints[i].looks_at >> known) continue; /* not all decided */
+        const char *why = space->constraints[i].refuses(request, config);
+        if (why) return why;
+    }
+    return NULL;
+}
+
+const char *hone_config_refuses(const hone_request *request, const hone_kernel *kernel, const hone_config *config)
+{
+    return hone_config_refuses_first(request, kernel, config, kernel->space ? kernel->space->count : 0);
+}
+
+void hone_config_canonical(const hone_request *request, const hone_kernel *kernel, hone_config *config)
+{
+    const hone_space *space = kernel->space;
+    for (int i = 0; space && i < space->same_count; i++)
+        config->value[space->same[i].parameter] = space->same[i].stands(request, config);
+    for (int i = space ? space->count : 0; i < HONE_PARAMETERS_MAX; i++) config->value[i] = 0;
 }

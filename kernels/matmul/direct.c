@@ -15,14 +15,9 @@ enum { TILE, PARAMETER_COUNT };
 
 static const hone_parameter parameters[PARAMETER_COUNT] = {[TILE] = HONE_MATMUL_TILE_PARAMETER};
 
-static const char *space_refuses(const hone_request *request, const hone_config *config)
-{
-    const hone_matmul_problem *problem = request->problem;
-    if (hone_matmul_tile_of(request->device, problem, config->value[TILE])) return NULL;
-    return hone_matmul_packed_b(problem) ? HONE_MATMUL_WIDTH_REFUSED : HONE_MATMUL_TILE_REFUSED;
-}
-
-static const hone_space space = {PARAMETER_COUNT, parameters, space_refuses};
+static const hone_constraint constraint = {1u << TILE, hone_matmul_tile_refuses};
+static const hone_sameness same = {TILE, 0, hone_matmul_tile_stands};
+static const hone_space space = {PARAMETER_COUNT, parameters, 1, &constraint, 1, &same};
 
 typedef struct direct_plan {
     hone_matmul_frame       frame;
@@ -116,7 +111,7 @@ static int direct_suggest(const hone_request *request, hone_config *configs, int
     int count = 0;
     for (int tile = 1; tile < HONE_MATMUL_TILE_CHOICES; tile++) {
         const hone_config config = {{tile}};
-        if (space_refuses(request, &config)) continue;
+        if (hone_matmul_tile_refuses(request, &config)) continue;
         hone_matmul_config_rank(configs, seconds, &count, cap, &config, direct_estimate(request, &config));
     }
     return count;

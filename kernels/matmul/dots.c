@@ -39,7 +39,12 @@ static const hone_parameter parameters[PARAMETER_COUNT] = {
     [AHEAD] = {"ahead", 0, 2, no_or_yes, NULL, "of one row: ask for columns of b in advance"},
 };
 
-static const hone_space space = {PARAMETER_COUNT, parameters, NULL};
+static int64_t segment_stands(const hone_request *request, const hone_config *config);
+static int64_t block_stands(const hone_request *request, const hone_config *config);
+static int64_t ahead_stands(const hone_request *request, const hone_config *config);
+static const hone_sameness same[] = {
+    {SEGMENT, 0, segment_stands}, {BLOCK, 1u << SEGMENT, block_stands}, {AHEAD, 0, ahead_stands}};
+static const hone_space space = {PARAMETER_COUNT, parameters, 0, NULL, COUNT(same), same};
 
 typedef struct dots_plan {
     hone_matmul_frame           frame;
@@ -105,6 +110,38 @@ static void plan_make(const hone_request *request, const hone_config *config, do
     out->part_bytes = (size_t)(out->sums * f->bytes);
     out->part_bytes = (out->part_bytes + 63) / 64 * 64;
     out->bytes = (out->a_bytes + 63) / 64 * 64 + (out->lane_bytes + 63) / 64 * 64 + out->part_bytes;
+}
+
+/* Of values that cut k into equally many segments: the standard one, else the least. */
+static int64_t segment_stands(const hone_request *request, const hone_config *config)
+{
+    hone_matmul_frame f;
+    frame_turn(request->problem, &f);
+    const int64_t segments = hone_divide_up(f.k, config->value[SEGMENT]), standard = parameters[SEGMENT].standard;
+    if (hone_divide_up(f.k, standard) == segments) return standard;
+    int i = 0;
+    while (hone_divide_up(f.k, segment_values[i]) != segments) i++; /* the value itself at last */
+    return segment_values[i];
+}
+
+/* One strip takes a segment at a time, and several do where a block is no shorter. */
+static int64_t block_stands(const hone_request *request, const hone_config *config)
+{
+    dots_plan plan;
+    plan_make(request, config, &plan);
+    const int64_t unit = 4, whole = plan.segment * plan.frame.bytes, value = config->value[BLOCK];
+    if (plan.strips > 1 && value * unit < whole) return value;
+    if (plan.strips <= 1 || parameters[BLOCK].standard * unit >= whole) return parameters[BLOCK].standard;
+    int i = 0;
+    while (block_values[i] * unit < whole) i++;
+    return block_values[i];
+}
+
+static int64_t ahead_stands(const hone_request *request, const hone_config *config)
+{
+    hone_matmul_frame f;
+    frame_turn(request->problem, &f);
+    return f.m == 1 ? config->value[AHEAD] : parameters[AHEAD].standard;
 }
 
 static const char *dots_refuses(const hone_request *request)

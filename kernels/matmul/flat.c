@@ -31,7 +31,9 @@ static const hone_parameter parameters[PARAMETER_COUNT] = {
                  "how much of k is summed at a time"},
 };
 
-static const hone_space space = {PARAMETER_COUNT, parameters, NULL};
+static int64_t segment_stands(const hone_request *request, const hone_config *config);
+static const hone_sameness same = {SEGMENT, 0, segment_stands};
+static const hone_space space = {PARAMETER_COUNT, parameters, 0, NULL, 1, &same};
 
 const hone_matmul_flat_kit *const hone_matmul_flats[] = {
 #define HONE_FLAT(name) &name,
@@ -113,6 +115,19 @@ static void plan_make(const hone_request *request, const hone_config *config, fl
     out->one_line = f->step_count == 0 && f->c_n == 1 && f->c_m == f->n;
     out->sums = hone_round_up(hone_min(out->range * rows, f->m) * f->n, line);
     out->bytes = (size_t)(out->sums * f->bytes);
+}
+
+/* Of values that cut k into equally many segments: the standard one, else the least. */
+static int64_t segment_stands(const hone_request *request, const hone_config *config)
+{
+    const hone_parameter *segment = &parameters[SEGMENT];
+    hone_matmul_frame f;
+    frame_turn(request->problem, &f);
+    const int64_t segments = hone_divide_up(f.k, config->value[SEGMENT]);
+    if (hone_divide_up(f.k, segment->standard) == segments) return segment->standard;
+    int i = 0;
+    while (hone_divide_up(f.k, segment->values[i]) != segments) i++; /* the value itself at last */
+    return segment->values[i];
 }
 
 static const char *flat_refuses(const hone_request *request)

@@ -52,20 +52,30 @@ static const hone_parameter parameters[PARAMETER_COUNT] = {
                 "at least, as far as there are tiles"},
 };
 
-static const char *space_refuses(const hone_request *request, const hone_config *config)
+static const char *pack_b_refuses(const hone_request *request, const hone_config *config)
 {
-    const hone_matmul_problem *problem = request->problem;
-    if (!hone_matmul_tile_of(request->device, problem, config->value[TILE]))
-        return hone_matmul_packed_b(problem) ? HONE_MATMUL_WIDTH_REFUSED : HONE_MATMUL_TILE_REFUSED;
-    if (!config->value[PACK_B]) {
-        hone_matmul_frame frame;
-        hone_matmul_frame_make(problem, &frame);
-        if (frame.b_n != 1) return "pack_b=0: b is not contiguous along n";
-    }
-    return NULL;
+    hone_matmul_frame frame;
+    if (config->value[PACK_B]) return NULL;
+    hone_matmul_frame_make(request->problem, &frame);
+    return frame.b_n == 1 ? NULL : "pack_b=0: b is not contiguous along n";
 }
 
-static const hone_space space = {PARAMETER_COUNT, parameters, space_refuses};
+static int64_t mc_stands(const hone_request *request, const hone_config *config);
+static int64_t nc_stands(const hone_request *request, const hone_config *config);
+static int64_t kc_stands(const hone_request *request, const hone_config *config);
+static int64_t pack_b_stands(const hone_request *request, const hone_config *config);
+static int64_t order_stands(const hone_request *request, const hone_config *config);
+static int64_t shares_stands(const hone_request *request, const hone_config *config);
+
+static const hone_constraint constraints[] = {{1u << TILE, hone_matmul_tile_refuses}, {1u << PACK_B, pack_b_refuses}};
+static const hone_sameness same[] = {{TILE, 0, hone_matmul_tile_stands},
+                                     {MC, 1u << TILE, mc_stands},
+                                     {NC, 1u << TILE, nc_stands},
+                                     {KC, 0, kc_stands},
+                                     {PACK_B, 1u << TILE, pack_b_stands},
+                                     {ORDER, 1u << TILE, order_stands},
+                                     {SHARES, 1u << TILE | 1u << MC | 1u << NC, shares_stands}};
+static const hone_space space = {PARAMETER_COUNT, parameters, COUNT(constraints), constraints, COUNT(same), same};
 
 static const char *packed_refuses(const hone_request *request)
 {
@@ -359,6 +369,86 @@ static void plan_make(const hone_request *request, const hone_config *config, pa
     if (request->flags & HONE_REQUEST_DETERMINISTIC) out->cut = out->whole;
 }
 
+/* A residual has everything cut twice, the second time by the values themselves; there each means itself. */
+static bool cut_twice(const hone_matmul_frame *f)
+{
+    for (int s = 0; s < f->step_count; s++)
+        if (f->step[s].kind == HONE_STEP_RESIDUAL) return true;
+    return false;
+}
+
+/* Of values that cut `extent` units into equally many pieces, where a piece is value / unit of them: the standard one,
+ * else the least. */
+static int64_t cut_stands(const hone_matmul_frame *f, const hone_parameter *parameter, int64_t value, int64_t extent,
+                          int64_t unit)
+{
+    const int64_t pieces = hone_divide_up(extent, hone_max(value / unit, 1));
+    if (cut_twice(f)) return value;
+    if (hone_divide_up(extent, hone_max(parameter->standard / unit, 1)) == pieces) return parameter->standard;
+    for (int i = 0; i < parameter->count; i++)
+        if (hone_divide_up(extent, hone_max(parameter->values[i] / unit, 1)) == pieces) return parameter->values[i];
+    return value;
+}
+
+static int64_t mc_stands(const hone_request *request, const hone_config *config)
+{
+    const hone_matmul_tile *tile = hone_matmul_tile_of(request->device, request->problem, config->value[TILE]);
+    hone_matmul_frame f;
+    hone_matmul_frame_make(request->problem, &f);
+    return cut_stands(&f, &parameters[MC], config->value[MC], strips_of(tile, f.m), tile->m);
+}
+
+static int64_t nc_stands(const hone_request *request, const hone_config *config)
+{
+    const hone_matmul_tile *tile = hone_matmul_tile_of(request->device, request->problem, config->value[TILE]);
+    hone_matmul_frame f;
+    hone_matmul_frame_make(request->problem, &f);
+    return cut_stands(&f, &parameters[NC], config->value[NC], hone_divide_up(f.n, tile->n), tile->n);
+}
+
+static int64_t kc_stands(const hone_request *request, const hone_config *config)
+{
+    hone_matmul_frame f;
+    hone_matmul_frame_make(request->problem, &f);
+    return cut_stands(&f, &parameters[KC], config->value[KC], f.k, 1);
+}
+
+/* One strip reads each panel once, so none is kept; packed ones lie as they should. */
+static int64_t pack_b_stands(const hone_request *request, const hone_config *config)
+{
+    const hone_matmul_tile *tile = hone_matmul_tile_of(request->device, request->problem, config->value[TILE]);
+    hone_matmul_frame f;
+    hone_matmul_frame_make(request->problem, &f);
+    const bool none = f.b_width || (f.b_n == 1 && strips_of(tile, f.m) <= 1);
+    return none ? parameters[PACK_B].standard : config->value[PACK_B];
+}
+
+/* One strip is done in the same order either way. */
+static int64_t order_stands(const hone_request *request, const hone_config *config)
+{
+    const hone_matmul_tile *tile = hone_matmul_tile_of(request->device, request->problem, config->value[TILE]);
+    hone_matmul_frame f;
+    hone_matmul_frame_make(request->problem, &f);
+    return strips_of(tile, f.m) <= 1 ? parameters[ORDER].standard : config->value[ORDER];
+}
+
+/* Shares that make equally many pieces: the standard one, else the least. */
+static int64_t shares_stands(const hone_request *request, const hone_config *config)
+{
+    packed_plan plan, other;
+    hone_config alike = *config;
+    plan_make(request, config, &plan);
+    if (cut_twice(&plan.frame)) return config->value[SHARES];
+    for (int i = -1; i < COUNT(share_values); i++) {
+        alike.value[SHARES] = i < 0 ? parameters[SHARES].standard : share_values[i];
+        plan_make(request, &alike, &other);
+        if (plan.cut.m_pieces == other.cut.m_pieces && plan.cut.n_pieces == other.cut.n_pieces &&
+            plan.cut.nc == other.cut.nc)
+            return alike.value[SHARES];
+    }
+    return config->value[SHARES];
+}
+
 static hone_status packed_prepare(const hone_request *request, const hone_config *config, const hone_details *details,
                                   void **ready, hone_needs *needs)
 {
@@ -442,7 +532,7 @@ static int packed_suggest(const hone_request *request, hone_config *configs, int
             config.value[NC] = worth[i].nc;
             config.value[KC] = it->type == HONE_F64 ? worth[i].kc / 2 : worth[i].kc;
             config.value[ORDER] = worth[i].columns;
-            if (space_refuses(request, &config)) continue;
+            if (pack_b_refuses(request, &config)) continue;
             hone_matmul_config_rank(configs, seconds, &count, hone_min(cap, COUNT(worth)), &config,
                                     packed_estimate(request, &config));
         }

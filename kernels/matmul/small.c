@@ -25,7 +25,7 @@ enum {
     OFTEN_BYTES = 12 << 10
 };
 
-static const hone_space space = {0, NULL, NULL}; /* the cut is computed, and there is nothing to tune */
+static const hone_space space = {0}; /* the cut is computed, and there is nothing to tune */
 
 typedef struct small_plan {
     hone_matmul_frame        frame;

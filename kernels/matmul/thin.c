@@ -34,7 +34,9 @@ static const hone_parameter parameters[PARAMETER_COUNT] = {
     [AHEAD] = {"ahead", 0, 2, no_or_yes, NULL, "ask for lines of b in advance"},
 };
 
-static const hone_space space = {PARAMETER_COUNT, parameters, NULL};
+static int64_t strip_stands(const hone_request *request, const hone_config *config);
+static const hone_sameness same = {STRIP, 0, strip_stands};
+static const hone_space space = {PARAMETER_COUNT, parameters, 0, NULL, 1, &same};
 
 typedef struct thin_plan {
     hone_matmul_frame       frame;
@@ -79,6 +81,19 @@ static void plan_make(const hone_request *request, const hone_config *config, th
     out->a_bytes = out->in_place ? 0 : (size_t)(f->m * BLOCK * f->bytes);
     out->bytes = out->a_bytes + (size_t)(f->m * out->line * f->bytes);
     out->bytes = (out->bytes + 63) / 64 * 64;
+}
+
+/* Of values that make strips of the same length: the standard one, else the least. */
+static int64_t strip_stands(const hone_request *request, const hone_config *config)
+{
+    thin_plan plan, other;
+    plan_make(request, config, &plan);
+    plan_make(request, &(hone_config){.value = {[STRIP] = parameters[STRIP].standard}}, &other);
+    if (plan.strip == other.strip) return parameters[STRIP].standard;
+    for (int i = 0;; i++) { /* the value itself at last */
+        plan_make(request, &(hone_config){.value = {[STRIP] = strip_values[i]}}, &other);
+        if (plan.strip == other.strip) return strip_values[i];
+    }
 }
 
 static const char *thin_refuses(const hone_request *request)

@@ -56,6 +56,18 @@ const hone_matmul_tile *hone_matmul_tile_of(const hone_be_device *device, const 
     return NULL;
 }
 
+const char *hone_matmul_tile_refuses(const hone_request *request, const hone_config *config)
+{
+    const hone_matmul_problem *problem = request->problem;
+    if (hone_matmul_tile_of(request->device, problem, config->value[0])) return NULL;
+    return hone_matmul_packed_b(problem) ? HONE_MATMUL_WIDTH_REFUSED : HONE_MATMUL_TILE_REFUSED;
+}
+
+int64_t hone_matmul_tile_stands(const hone_request *request, const hone_config *config)
+{
+    return hone_matmul_tile_of(request->device, request->problem, config->value[0]) - hone_matmul_tiles + 1;
+}
+
 int64_t hone_matmul_tile_best(const hone_request *request, const hone_matmul_frame *frame)
 {
     int64_t best = 0;

@@ -100,6 +100,10 @@ const hone_matmul_tile *hone_matmul_tile_of(const hone_be_device *device, const 
                                             int64_t value);
 #define HONE_MATMUL_WIDTH_REFUSED "b is packed, in panels that are no multiple of a tile's width"
 
+/* The constraint of kernels whose first parameter is the tile, and what stands for "best": the tile itself. */
+const char *hone_matmul_tile_refuses(const hone_request *request, const hone_config *config);
+int64_t     hone_matmul_tile_stands(const hone_request *request, const hone_config *config);
+
 /* The `layouts` of kernels that read b by tiles: panels as wide as each tile that fits, best first. */
 int hone_matmul_tile_layouts(const hone_request *request, int role, hone_layout *out, int cap);
 

@@ -807,7 +807,7 @@ static const hone_kernel plain = {
 /* Has something to tune: blocks of 2 are the fastest, blocks of 4 the standard. */
 static const int64_t        blocks[] = {1, 2, 4};
 static const hone_parameter quick_parameters[] = {{"block", 4, 3, blocks, NULL, "how much at once"}};
-static const hone_space     quick_space = {1, quick_parameters, NULL};
+static const hone_space     quick_space = {1, quick_parameters, 0, NULL, 0, NULL};
 
 static const char *quick_refuses(const hone_request *request)
 {
