@@ -12,6 +12,7 @@ cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_LIBEXECDIR BASE_DIRECTORY ${CMAKE_IN
 set_source_files_properties(runtime/modules.c TARGET_DIRECTORY hone_objects PROPERTIES COMPILE_DEFINITIONS
     "HONE_LIBDIR=\"${CMAKE_INSTALL_FULL_LIBDIR}\";HONE_MODULES_IN_LIBDIR=\"${modules_in_libdir}\";\
 HONE_LIBDIR_FROM_BINDIR=\"${libdir_from_bindir}\";\
+HONE_LIBEXEC_FROM_LIBDIR=\"${libexecdir_from_libdir}/hone\";\
 HONE_PROBE_FROM_LIBDIR=\"${libexecdir_from_libdir}/hone/hone-probe\"")
 
 set(HONE_MODULES_BUILT ${PROJECT_BINARY_DIR}/bin/${libdir_from_bindir}/${modules_in_libdir})

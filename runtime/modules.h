@@ -36,6 +36,9 @@ int hone_rt_module_remarks(const hone_rt_context *context, hone_rt_module_remark
 /* Where to look instead; both stay the caller's, and stand for as long as the process. Before the first request. */
 void hone_rt_modules_at(const char *folder, const char *probe);
 
+/* Where a program of ours that is no user's to call was installed: beside hone-probe in libexec. It need not exist. */
+void hone_rt_program(const char *name, char *out, size_t capacity);
+
 /* --- for the hall ---------------------------------------------------------------------------------------------- */
 
 /* The file of kept proofs: in the folder of this device's profiles. Empty where none is known. */

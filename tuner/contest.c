@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/random.h"
 
@@ -16,17 +17,24 @@ struct hone_runner {
     hone_stop           stop;
     hone_be_stream     *stream;
     hone_span           scratch;
-    bool                flushes;
+    bool                flushes, joins;
 };
+
+static void nothing(void *argument, int chunk)
+{
+    (void)argument, (void)chunk;
+}
 
 static hone_status runner_run(void *self, int repeats)
 {
     hone_runner *runner = self;
     uint64_t     failed;
     if (runner->stop && runner->stop()) return hone_fail(HONE_ERROR_INTERRUPTED, "it was asked to stop");
-    for (int i = 0; i < repeats; i++)
+    for (int i = 0; i < repeats; i++) {
+        if (runner->joins) hone_cpu_each(&runner->stream->team, runner->stream->team.count, 0, nothing, NULL);
         HONE_TRY(hone_rt_plan_launch(runner->plan, runner->stream, hone_operands_of(runner->operands, i),
                                      runner->scratch));
+    }
     return runner->stream->device->backend->stream_wait(runner->stream, &failed);
 }
 
@@ -69,6 +77,23 @@ void hone_runner_close(hone_runner *runner)
     if (runner->stream) runner->stream->device->backend->stream_destroy(runner->stream);
     hone_free(runner->scratch.host);
     hone_free(runner);
+}
+
+void hone_runner_join(hone_runner *runner)
+{
+    runner->joins = runner->stream->team.count > 1;
+}
+
+hone_status hone_runner_launch(hone_runner *runner, const hone_arguments *arguments)
+{
+    uint64_t failed;
+    HONE_TRY(hone_rt_plan_launch(runner->plan, runner->stream, arguments, runner->scratch));
+    return runner->stream->device->backend->stream_wait(runner->stream, &failed);
+}
+
+const hone_team *hone_runner_team(const hone_runner *runner)
+{
+    return &runner->stream->team;
 }
 
 hone_contestant hone_runner_contestant(hone_runner *runner, const char *name)

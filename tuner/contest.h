@@ -19,6 +19,12 @@ typedef struct hone_runner hone_runner;
 
 hone_status     hone_runner_open(const hone_rt_plan *plan, hone_operands *operands, hone_stop stop, hone_runner **out);
 void            hone_runner_close(hone_runner *runner);
+/* From now on each launch comes behind a fork and join of hone's own threads, which the time of it contains: as it runs
+ * in a program whose other calls are hone's, whatever threads a library keeps of its own. */
+void             hone_runner_join(hone_runner *runner);
+const hone_team *hone_runner_team(const hone_runner *runner);
+/* One launch on these, waited for. */
+hone_status      hone_runner_launch(hone_runner *runner, const hone_arguments *arguments);
 hone_contestant hone_runner_contestant(hone_runner *runner, const char *name);
 
 /* --- contests -------------------------------------------------------------------------------------------------- */
