@@ -89,15 +89,40 @@ static hone_status read_open(int file, const char *path, size_t limit, bool whol
     return HONE_OK;
 }
 
-static hone_status read_some(const char *path, size_t limit, bool whole, char **out, size_t *bytes)
+static hone_status open_or_say(const char *path, int *out)
 {
-    *out = NULL;
-    *bytes = 0;
-    int file = open_to_read(path);
+    int file = *out = open_to_read(path);
     HONE_CHECK(file >= 0 || errno != ELOOP, HONE_ERROR_FILE,
                "cannot read %s: it is a link that another user made, or one that leads nowhere", path);
     HONE_CHECK(file >= 0 || errno != ENOENT, HONE_ERROR_NOT_FOUND, "there is no file %s", path);
-    if (file < 0) return cannot("read", path, errno);
+    return file < 0 ? cannot("read", path, errno) : HONE_OK;
+}
+
+hone_status hone_file_open(const char *path, int *out, uint64_t *bytes)
+{
+    struct stat facts;
+    hone_status status = HONE_OK;
+    *bytes = 0;
+    HONE_TRY(open_or_say(path, out));
+    if (fstat(*out, &facts) < 0)
+        status = cannot("read", path, errno);
+    else if (!S_ISREG(facts.st_mode))
+        status = hone_fail(HONE_ERROR_FILE, "cannot read %s: it is no regular file", path);
+    if (status == HONE_OK) {
+        *bytes = (uint64_t)facts.st_size;
+        return HONE_OK;
+    }
+    close(*out);
+    *out = -1;
+    return status;
+}
+
+static hone_status read_some(const char *path, size_t limit, bool whole, char **out, size_t *bytes)
+{
+    int file;
+    *out = NULL;
+    *bytes = 0;
+    HONE_TRY(open_or_say(path, &file));
     hone_status status = read_open(file, path, limit, whole, out, bytes);
     close(file);
     return status;
@@ -247,4 +272,32 @@ hone_status hone_folder_private(const char *path)
                "will not write into the folder %s: others may write there (its mode is %03o; `chmod go-w` mends it)",
                path, (unsigned)facts.st_mode & 0777);
     return HONE_OK;
+}
+
+/* --- trust ---------------------------------------------------------------------------------------------------- */
+
+static hone_status trusted(const char *path, const char *what)
+{
+    struct stat link, facts;
+    HONE_CHECK(lstat(path, &link) == 0 || (errno != ENOENT && errno != ENOTDIR), HONE_ERROR_NOT_FOUND,
+               "there is no %s %s", what, path);
+    if (stat(path, &facts) < 0) return cannot("look at", path, errno);
+    const struct stat *other = trusted_owner(&link) ? &facts : &link;
+    HONE_CHECK(trusted_owner(&link) && trusted_owner(&facts), HONE_ERROR_FILE,
+               "will not use the %s %s: it belongs to the user of number %u; copy it, or `chown` it", what, path,
+               (unsigned)other->st_uid);
+    HONE_CHECK(!(facts.st_mode & (S_IWGRP | S_IWOTH)), HONE_ERROR_FILE,
+               "will not use the %s %s: others may write to it (its mode is %03o; `chmod go-w` mends it)", what, path,
+               (unsigned)facts.st_mode & 0777);
+    return HONE_OK;
+}
+
+hone_status hone_file_trusted(const char *path)
+{
+    return trusted(path, "file");
+}
+
+hone_status hone_folder_trusted(const char *path)
+{
+    return trusted(path, "folder");
 }

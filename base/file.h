@@ -3,6 +3,7 @@
 #define HONE_BASE_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <hone/status.h>
 
@@ -14,6 +15,9 @@ hone_status hone_file_read(const char *path, size_t limit, char **out, size_t *b
 /* The same for the first `limit` bytes of a file of any size, or all of it. */
 hone_status hone_file_head(const char *path, size_t limit, char **out, size_t *bytes) HONE_MUST_USE;
 
+/* Opens such a file to be read piece by piece, and gives its size; the caller closes it. */
+hone_status hone_file_open(const char *path, int *file, uint64_t *bytes) HONE_MUST_USE;
+
 /* Replaces a file's content, or makes the file (0644, less the umask). Whoever reads it, at any moment and after any
  * crash, finds the old content or the new. A link at `path` is replaced, not followed. On failure the old file stands;
  * alone when the folder cannot be brought to disk the new one does already. The folder must exist. */
@@ -24,5 +28,10 @@ hone_status hone_folder_make(const char *path) HONE_MUST_USE;
 
 /* The same for a folder that nobody else may write to: HONE_ERROR_FILE when it is another user's, or open to others. */
 hone_status hone_folder_private(const char *path) HONE_MUST_USE;
+
+/* Can nobody but this user and root have made it or write to it, with links followed? HONE_ERROR_NOT_FOUND: there is
+ * none; HONE_ERROR_FILE: the sentence says who can, and what mends it. */
+hone_status hone_file_trusted(const char *path) HONE_MUST_USE;
+hone_status hone_folder_trusted(const char *path) HONE_MUST_USE;
 
 #endif

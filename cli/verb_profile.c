@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "cli/show.h"
-#include "runtime/profile.h"
+#include "runtime/profile/profile.h"
 
 static const cli_option options[] = {
     CLI_OPTION_DEVICE,

@@ -15,6 +15,9 @@ HONE_LIBDIR_FROM_BINDIR=\"${libdir_from_bindir}\";\
 HONE_LIBEXEC_FROM_LIBDIR=\"${libexecdir_from_libdir}/hone\";\
 HONE_PROBE_FROM_LIBDIR=\"${libexecdir_from_libdir}/hone/hone-probe\"")
 
+set_source_files_properties(runtime/profile/names.c TARGET_DIRECTORY hone_objects PROPERTIES COMPILE_DEFINITIONS
+    "HONE_DATADIR=\"${CMAKE_INSTALL_FULL_DATADIR}\"")
+
 set(HONE_MODULES_BUILT ${PROJECT_BINARY_DIR}/bin/${libdir_from_bindir}/${modules_in_libdir})
 cmake_path(NORMAL_PATH HONE_MODULES_BUILT)
 cmake_path(SET HONE_PROBE_FOLDER NORMALIZE ${HONE_MODULES_BUILT}/../../${libexecdir_from_libdir}/hone)

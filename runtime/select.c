@@ -8,6 +8,9 @@
 
 #include "runtime/hall.h"
 #include "runtime/modules.h"
+#include "runtime/profile/rows.h"
+
+hone_rt_missing_function *hone_rt_missing;
 
 #define NEAR 1.02
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/status.h"
-#include "runtime/profile.h"
+#include "runtime/profile/profile.h"
 #include "tests/fuzz/fuzz.h"
 
 static const hone_be_device device = {.name = "cpu:0", .fingerprint = "cpu Test/1/2 avx512 cores=4"};

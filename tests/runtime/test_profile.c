@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "base/status.h"
-#include "runtime/profile.h"
+#include "runtime/profile/profile.h"
 #include "tests/memory.h"
 
 static char                 root[64];

@@ -1,12 +1,10 @@
-/* Profiles on disk. A file belongs to one silicon, and is named by the hash of its fingerprint; it is lines of JSON,
- * the first of which, the only one known here, tells the device and its ceilings:
+/* The first line of a profile: the device and its ceilings, and the file of the silicon's own name that it stands in.
  *
- *     {"key":"0011223344556677","sum":"8899aabbccddeeff","row":"device","format":1,"device":{...},"ceilings":{...},...}
- *      |----------- 51 bytes, always the same ----------||----- what `sum` is the hash of, with the key its seed -----|
+ *     {"key":"...","sum":"...","row":"device","format":1,"device":{...},"ceilings":{...},"when":...,"build":...}
  *
- * so that a reader finds its row by comparing 16 letters, and knows it whole before it parses it. Everything in it is
- * by name. What has a name that is not known here was written by a newer hone and is passed over. */
-#include "runtime/profile.h"
+ * Everything in it is by name. What has a name that is not known here was written by a newer hone and is passed over.
+ * Whatever else the file holds, rows that came with it among them (rows.h), is kept when the line is written anew. */
+#include "runtime/profile/profile.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -17,12 +15,8 @@
 #include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/file.h"
-#include "base/hash.h"
-#include "base/options.h"
 #include "base/status.h"
-#include "base/text.h"
-
-enum { PATH_SIZE = 4096, KEY_AT = 8, SUM_AT = 33, HEX = 16 };
+#include "runtime/profile/names.h"
 
 /* Faster than any device is, slower than any launch: a figure beyond has been damaged or made up. */
 #define FLOPS_MAX   1e18
@@ -32,55 +26,14 @@ enum { PATH_SIZE = 4096, KEY_AT = 8, SUM_AT = 33, HEX = 16 };
 static const char *const level_names[HONE_LEVEL_COUNT] = {"l1", "l2", "l3", "memory"};
 static const char *const width_names[HONE_WIDTH_COUNT] = {"one", "all"};
 
-/* --- keys and seals ------------------------------------------------------------------------------------------- */
-
 static uint64_t key_of(const hone_be_device *device)
 {
-    char text[sizeof device->fingerprint + 16];
-    int  length = snprintf(text, sizeof text, "device %s", device->fingerprint);
-    return hone_hash(text, (size_t)length, 0);
-}
-
-static uint64_t sum_of(uint64_t key, const char *line, size_t bytes)
-{
-    return hone_hash(line + HONE_RT_PROFILE_SEAL, bytes - HONE_RT_PROFILE_SEAL, key);
-}
-
-static void put_hex(char *at, uint64_t value)
-{
-    for (int i = HEX - 1; i >= 0; i--, value >>= 4) at[i] = "0123456789abcdef"[value & 15];
-}
-
-static bool get_hex(const char *at, uint64_t *out)
-{
-    *out = 0;
-    for (int i = 0; i < HEX; i++) {
-        const char *digit = at[i] ? strchr("0123456789abcdef", at[i]) : NULL;
-        if (!digit) return false;
-        *out = *out << 4 | (uint64_t)(digit - "0123456789abcdef");
-    }
-    return true;
-}
-
-/* The key that a line begins with; false when it does not begin as every line does. */
-static bool line_key(const char *line, size_t bytes, uint64_t *key, uint64_t *sum)
-{
-    return bytes > HONE_RT_PROFILE_SEAL && memcmp(line, "{\"key\":\"", KEY_AT) == 0 && get_hex(line + KEY_AT, key) &&
-           memcmp(line + KEY_AT + HEX, "\",\"sum\":\"", 9) == 0 && get_hex(line + SUM_AT, sum) &&
-           memcmp(line + SUM_AT + HEX, "\",", 2) == 0;
-}
-
-static size_t without_newline(const char *line, size_t bytes)
-{
-    return bytes && line[bytes - 1] == '\n' ? bytes - 1 : bytes;
+    return hone_rt_silicon_key(device->fingerprint);
 }
 
 void hone_rt_profile_seal(const hone_be_device *device, char *line, size_t bytes)
 {
-    uint64_t key = key_of(device);
-    memcpy(line, "{\"key\":\"0000000000000000\",\"sum\":\"0000000000000000\",", HONE_RT_PROFILE_SEAL);
-    put_hex(line + KEY_AT, key);
-    put_hex(line + SUM_AT, sum_of(key, line, without_newline(line, bytes)));
+    hone_rt_line_seal(key_of(device), line, bytes);
 }
 
 /* --- writing -------------------------------------------------------------------------------------------------- */
@@ -296,16 +249,16 @@ hone_status hone_rt_profile_parse(const hone_be_device *device, const char *line
     json_error_t  error;
     hone_ceilings read = {0};
     memset(out, 0, sizeof *out);
-    bytes = without_newline(line, bytes);
+    bytes = hone_rt_line_without_newline(line, bytes);
     HONE_CHECK(bytes < HONE_RT_PROFILE_LINE_MAX, HONE_ERROR_FORMAT, "its first line has more than %d bytes",
                HONE_RT_PROFILE_LINE_MAX);
-    HONE_CHECK(line_key(line, bytes, &key, &sum), HONE_ERROR_FORMAT,
+    HONE_CHECK(hone_rt_line_read(line, bytes, &key, &sum), HONE_ERROR_FORMAT,
                "its first line does not begin with key and checksum");
     HONE_CHECK(key == key_of(device), HONE_ERROR_FORMAT, "its first line is not this device's: its key is %016" PRIx64,
                key);
-    HONE_CHECK(sum == sum_of(key, line, bytes), HONE_ERROR_FORMAT,
+    HONE_CHECK(sum == hone_rt_line_sum(key, line, bytes), HONE_ERROR_FORMAT,
                "its first line is damaged: its checksum is %016" PRIx64 ", and its bytes give %016" PRIx64, sum,
-               sum_of(key, line, bytes));
+               hone_rt_line_sum(key, line, bytes));
     json_t *root = json_loadb(line, bytes, JSON_REJECT_DUPLICATES, &error);
     if (!root && json_error_code(&error) == json_error_out_of_memory)
         return hone_fail(HONE_ERROR_MEMORY, "out of memory: its first line could not be read");
@@ -314,88 +267,6 @@ hone_status hone_rt_profile_parse(const hone_be_device *device, const char *line
     json_decref(root);
     if (status == HONE_OK) *out = read;
     return status;
-}
-
-/* --- folders -------------------------------------------------------------------------------------------------- */
-
-/* The list of folders that is in force; `mine` (may be NULL): the first is the user's own and made private. */
-static hone_status folders(const char *given, char out[PATH_SIZE], bool *mine)
-{
-    static const char shared[] = "/usr/local/share/hone/profiles:/usr/share/hone/profiles";
-    const char       *data = hone_option_get(HONE_OPTION_DATA_HOME), *home = hone_option_get(HONE_OPTION_HOME);
-    hone_text         text = hone_text_in(out, PATH_SIZE);
-    if (!given || !*given) given = hone_option_get(HONE_OPTION_PROFILE_PATH);
-    if (mine) *mine = !given;
-    if (given)
-        hone_text_add(&text, "%s", given);
-    else if (data && *data == '/') /* the rule says to ignore any other */
-        hone_text_add(&text, "%s/hone/profiles:%s", data, shared);
-    else if (home && *home == '/')
-        hone_text_add(&text, "%s/.local/share/hone/profiles:%s", home, shared);
-    else
-        hone_text_add(&text, ":%s", shared);
-    HONE_CHECK(text.length < PATH_SIZE, HONE_ERROR_FILE, "the folders of profiles take more than %d bytes: %.64s...",
-               PATH_SIZE, out);
-    return HONE_OK;
-}
-
-/* The next folder of a list, without empty ones; false at the end. */
-static bool next_folder(const char **list, hone_word *out)
-{
-    while (**list == ':') ++*list;
-    *out = (hone_word){*list, strcspn(*list, ":")};
-    *list += out->length;
-    return out->length > 0;
-}
-
-hone_status hone_rt_profile_folder(const char *path, int index, char *out, size_t capacity)
-{
-    char        list[PATH_SIZE];
-    const char *at = list;
-    hone_word   folder;
-    if (capacity) *out = 0;
-    HONE_TRY(folders(path, list, NULL));
-    while (next_folder(&at, &folder)) {
-        if (index-- > 0) continue;
-        HONE_CHECK(folder.length < capacity, HONE_ERROR_ARGUMENT,
-                   "the folder of profiles takes %zu bytes, and there is room for %zu", folder.length + 1, capacity);
-        memcpy(out, folder.at, folder.length);
-        out[folder.length] = 0;
-        return HONE_OK;
-    }
-    return hone_fail(HONE_ERROR_NOT_FOUND, "there are no more folders of profiles in %s", list + strspn(list, ":"));
-}
-
-static hone_status file_in(hone_word folder, const hone_be_device *device, char *out, size_t capacity)
-{
-    char name[HEX + 1] = {0};
-    put_hex(name, key_of(device));
-    hone_text text = hone_text_in(out, capacity);
-    hone_text_add(&text, "%.*s/%s.jsonl", (int)folder.length, folder.at, name);
-    HONE_CHECK(text.length < capacity, HONE_ERROR_ARGUMENT,
-               "the path of the profile takes %zu bytes, and there is room for %zu", text.length + 1, capacity);
-    return HONE_OK;
-}
-
-/* The folder that is written: the first of the list. */
-static hone_status own_folder(const char *given, char list[PATH_SIZE], hone_word *folder, bool *mine)
-{
-    const char *at = list;
-    HONE_TRY(folders(given, list, mine));
-    bool found = next_folder(&at, folder) && !(*mine && list[0] == ':');
-    HONE_CHECK(found, HONE_ERROR_FILE,
-               "no folder for profiles is known: set HONE_PROFILE_PATH, or HOME or XDG_DATA_HOME to an absolute path");
-    return HONE_OK;
-}
-
-hone_status hone_rt_profile_path(const hone_be_device *device, const char *path, char *out, size_t capacity)
-{
-    char      list[PATH_SIZE];
-    hone_word folder;
-    bool      mine;
-    if (capacity) *out = 0;
-    HONE_TRY(own_folder(path, list, &folder, &mine));
-    return file_in(folder, device, out, capacity);
 }
 
 /* --- files ---------------------------------------------------------------------------------------------------- */
@@ -408,7 +279,7 @@ static size_t keep_others(const char *old, size_t bytes, uint64_t key, char *out
         const char *end = memchr(old + at, '\n', bytes - at);
         size_t      length = end ? (size_t)(end - (old + at)) + 1 : bytes - at;
         uint64_t    its_key, its_sum;
-        if (!line_key(old + at, length, &its_key, &its_sum) || its_key != key) {
+        if (!hone_rt_line_read(old + at, length, &its_key, &its_sum) || its_key != key) {
             memcpy(out + kept, old + at, length);
             kept += length;
         }
@@ -441,24 +312,25 @@ static hone_status rewrite(const char *file, uint64_t key, const char *line, siz
 
 hone_status hone_rt_profile_save(const hone_be_device *device, const char *path, const hone_ceilings *ceilings)
 {
-    char      list[PATH_SIZE], file[PATH_SIZE], *line;
-    size_t    bytes;
-    hone_word folder;
-    bool      mine;
-    HONE_TRY(own_folder(path, list, &folder, &mine));
-    HONE_TRY(file_in(folder, device, file, sizeof file));
-    list[(folder.at - list) + (ptrdiff_t)folder.length] = 0;
-    HONE_TRY(mine ? hone_folder_private(folder.at) : hone_folder_make(folder.at));
+    char   folder[HONE_RT_PATH_MAX], file[HONE_RT_PATH_MAX], *line;
+    size_t bytes;
+    bool   mine;
+    HONE_TRY(hone_rt_folders_own(path, folder, &mine));
+    HONE_TRY(hone_rt_name_first(folder, key_of(device), file, sizeof file));
+    HONE_TRY(hone_rt_folder_ready(folder, mine));
     HONE_TRY(hone_rt_profile_print(device, ceilings, &line, &bytes));
     hone_status status = rewrite(file, key_of(device), line, bytes);
     hone_free(line);
     return status;
 }
 
-static hone_status load(const char *file, const hone_be_device *device, hone_ceilings *out)
+/* The first line of a file that nobody else can have written. */
+static hone_status load(const char *folder, const char *file, const hone_be_device *device, hone_ceilings *out)
 {
     char  *head;
     size_t bytes;
+    HONE_TRY(hone_file_trusted(file));
+    HONE_TRY(hone_folder_trusted(folder));
     HONE_TRY(hone_file_head(file, HONE_RT_PROFILE_LINE_MAX, &head, &bytes));
     const char *end = memchr(head, '\n', bytes);
     hone_status status;
@@ -472,17 +344,16 @@ static hone_status load(const char *file, const hone_be_device *device, hone_cei
 
 hone_status hone_rt_profile_load(const hone_be_device *device, const char *path, hone_ceilings *out)
 {
-    char          list[PATH_SIZE], file[PATH_SIZE];
-    const char   *at = list;
-    hone_word     folder;
-    hone_sentence before, said;
-    hone_status   first = HONE_OK; /* of the nearest that cannot be trusted, while those further away are tried */
+    char            folder[HONE_RT_PATH_MAX], file[HONE_RT_PATH_MAX];
+    hone_rt_folders folders;
+    hone_sentence   before, said;
+    hone_status     first = HONE_OK; /* of the nearest that cannot be trusted, while those further away are tried */
     memset(out, 0, sizeof *out);
-    HONE_TRY(folders(path, list, NULL));
+    HONE_TRY(hone_rt_folders_open(path, &folders));
     hone_sentence_keep(&before);
-    while (next_folder(&at, &folder)) {
-        HONE_TRY(file_in(folder, device, file, sizeof file));
-        hone_status status = load(file, device, out);
+    while (hone_rt_folders_next(&folders, folder)) {
+        HONE_TRY(hone_rt_name_first(folder, key_of(device), file, sizeof file));
+        hone_status status = load(folder, file, device, out);
         if (status == HONE_OK) hone_sentence_back(&before);
         if (status == HONE_OK || status == HONE_ERROR_MEMORY) return status;
         if (first != HONE_OK || status == HONE_ERROR_NOT_FOUND) continue;
@@ -492,5 +363,5 @@ hone_status hone_rt_profile_load(const hone_be_device *device, const char *path,
     if (first != HONE_OK) hone_sentence_back(&said);
     if (first != HONE_OK) return first;
     return hone_fail(HONE_ERROR_NOT_FOUND, "no profile of this silicon, '%s', in %s", device->fingerprint,
-                     list + strspn(list, ":"));
+                     folders.list + strspn(folders.list, ":"));
 }
