@@ -53,7 +53,7 @@ static bool pays_to_wake(int64_t work_ns)
 {
     if (work_ns >= FAIR_NS) return true;
     int64_t now = hone_now_ns(), sum = 0;
-    if (now < atomic_load_explicit(&hone_cpu_pool.crowded_until_ns, memory_order_relaxed)) return false;
+    if (now < atomic_load_explicit(&hone_cpu_pool.away_until_ns, memory_order_relaxed)) return false;
     if (work_ns >= WAKE_NS) return true;
     if (now < atomic_load_explicit(&hone_cpu_pool.unhelped_until_ns, memory_order_relaxed))
         sum = atomic_load_explicit(&hone_cpu_pool.unhelped_ns, memory_order_relaxed);
@@ -116,6 +116,7 @@ void hone_cpu_pool_run(int count, int chunks, double seconds, void (*work)(void 
     it->bundle = (int)(chunks / (int64_t)TICKET_LEFT) + 1;
     it->bundles = (int)hone_divide_up(chunks, it->bundle);
     it->modes = pool_modes_read();
+    it->work_ns = work_ns;
     it->wakes = wakes || (work_ns >= WAKE_NS && pays_to_wake(work_ns));
     atomic_store_explicit(&it->fair, work_ns >= FAIR_NS, memory_order_relaxed);
     atomic_store_explicit(&it->cpu, sched_getcpu(), memory_order_relaxed);

@@ -30,6 +30,7 @@ typedef struct hone_cpu_pool_view {
     int       workers, asleep;
     long long helped; /* chunks that workers have run */
     long long lost;   /* times that a worker found somebody else on its CPU, and went to sleep */
+    long long hurt;   /* times that somebody else took it in the middle of a job, for long */
 } hone_cpu_pool_view;
 void hone_cpu_pool_look(hone_cpu_pool_view *out);
 

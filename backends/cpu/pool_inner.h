@@ -43,6 +43,7 @@ typedef struct pool_job {
     int      bundles;
     unsigned modes;          /* of floating point, as the caller has them */
     bool     wakes;          /* it pays to wake workers for it */
+    int64_t       work_ns;   /* of one thread, as believed */
     _Atomic(bool) fair;      /* it is long enough to take its turns */
     _Atomic(int)  cpu;       /* where its caller was */
     _Alignas(64) _Atomic(int) finished; /* bundles done by workers that have left */
@@ -51,11 +52,14 @@ typedef struct pool_job {
 
 typedef struct pool_worker {
     _Alignas(64) _Atomic(uint32_t) bell; /* not 0: it was woken */
-    _Atomic(long long) helped, lost;
+    _Atomic(long long) helped, lost, hurt;
     pthread_t          thread;
     int                index;
     unsigned           modes;
-    long               switches; /* times that another thread was given its CPU, as far as it looked */
+    int64_t            tested_ns;         /* when it found its CPU free; 0: to be tested */
+    int64_t            began_ns, used_ns; /* of a job that is watched: when it began, and this thread's CPU time then */
+    hone_cpu_mask     *home;              /* where it may run; on its stack */
+    int                left_out;          /* but for this CPU: one more than that, 0: none */
 } pool_worker;
 
 typedef struct pool_whole {
@@ -63,7 +67,8 @@ typedef struct pool_whole {
     _Alignas(128) _Atomic(uint64_t) asleep[WORDS];
     _Alignas(64) _Atomic(int) running; /* workers */
     _Atomic(int)     limit;            /* threads that may compute at once: as allowed, or as a call wanted */
-    _Atomic(int64_t) unhelped_ns, unhelped_until_ns, crowded_until_ns, crowded_ns;
+    _Atomic(int64_t) unhelped_ns, unhelped_until_ns;
+    _Atomic(int64_t) away_until_ns, away_ns, wary_until_ns, hurt_at_ns, hurt_ns; /* pool_manners.c */
     _Alignas(64) _Atomic(bool) locked; /* starting and ending workers, and what follows */
     _Alignas(64) bool closed, watched, exhausted;
     int              allowed;
@@ -91,15 +96,16 @@ void hone_cpu_pool_grow(int wanted);
 
 /* --- pool_manners.c */
 
-/* Offers the CPU to other threads. True: one took it, or its caller waits for it. */
-bool hone_cpu_pool_lost_cpu(pool_worker *me);
-/* Has another thread had the CPU since this was asked last? A hypervisor that stops all of it is not meant. */
-bool hone_cpu_pool_switched(pool_worker *me);
-/* Workers are not wanted for a while. */
-void hone_cpu_pool_crowded(int64_t now);
+/* Offers the CPU to other threads; `thoroughly`: so that none that wants it is missed. True: one has kept it for long,
+ * or a caller that waits for help runs on it. */
+bool hone_cpu_pool_lost_cpu(pool_worker *me, bool thoroughly);
+/* A CPU was lost: nobody is woken for a while. */
+void hone_cpu_pool_went(pool_worker *me);
+/* Was one lost not long ago? Then jobs are watched. */
 bool hone_cpu_pool_wary(int64_t now);
-/* Where the CPU was lost not long ago: is it this worker's for a while, before it takes a chunk with it? */
-bool hone_cpu_pool_proves_alone(pool_worker *me);
+void hone_cpu_pool_job_begins(pool_worker *me);
+/* False: another thread had the CPU for long meanwhile, and nobody is woken for a longer while. */
+bool hone_cpu_pool_job_ended(pool_worker *me, int64_t work_ns);
 
 /* --- what all of them do */
 

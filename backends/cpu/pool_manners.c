@@ -1,45 +1,45 @@
-/* Manners of hone's own threads towards everybody else's: workers use CPUs that nobody else wants. What a worker does
- * with its CPU otherwise is in pool_workers.c.
+/* Manners of hone's own threads towards everybody else's. What a worker does with its CPU otherwise is in
+ * pool_workers.c.
  *
- * A worker that was woken, or spins, offers its CPU to whoever waits for it - the spinning threads of another library,
- * as a rule. Where that is taken, the worker sleeps when it is back, and for a while none is woken. One that was woken
- * on its caller's CPU sleeps again, too. */
+ * Workers use CPUs that nobody else wants. One that was woken offers its CPU to whoever waits for it, a few times over,
+ * and one that spins does so all the while. Threads that spin as well but offer theirs take it and give it back at
+ * once: beside those it works. Threads that keep it - the spinning team of an OpenMP library, as a rule, for some
+ * milliseconds after each of its regions - have it for a slice of the scheduler's. The worker sleeps when it is back,
+ * and for a while none is woken: a short one, since looking again costs little.
+ *
+ * Should such a thread come while the worker has a chunk, the chunk is held up, and its call with it. That cannot be
+ * taken back; so workers stay away for longer then, and the longer the sooner it happens again.
+ *
+ * A sleeper is often woken where its caller runs, when no CPU is idle. It goes to another and leaves that one out from
+ * then on. */
 #include "backends/cpu/pool_inner.h"
 
 #include <sched.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/size.h"
 
 enum {
-    LOST_NS = 10000,     /* it took so long to get the CPU back: another thread had it */
-    CROWDED_NS = 500000, /* how long nobody is woken after that; when it happens again soon, twice as long, */
-    CROWDED_NS_MAX = 32000000, /* up to this */
-    SOON_NS = 10000000,        /* soon: within a scheduler's slices */
-    WARY_NS = 200000000, /* how long after it workers look again whether they are alone, */
-    PROOF_NS = 60000     /* for so long before they help, and after each job */
+    OFFERS = 4,               /* a scheduler gives it back a few times, where it owes this thread time */
+    LOST_NS = 10000,          /* it took so long to get the CPU back: another thread kept it */
+    AWAY_NS = 1000000,        /* how long nobody is woken after that; after the next time twice as long, */
+    AWAY_NS_MAX = 16000000,   /* up to this */
+    HURT_NS = 100000,         /* to hold up a job for less is no harm, nor for less than its caller's help had saved; */
+    HURT_AWAY_NS = 2000000,   /* else nobody is woken for so long, when it happens again soon for four times as long, */
+    HURT_AWAY_NS_MAX = 128000000, /* up to this */
+    WARY_NS = 200000000       /* how long workers look whether they are held up, after the last loss */
 };
 
-bool hone_cpu_pool_switched(pool_worker *me)
+static int64_t on_cpu_ns(void)
 {
-    struct rusage usage;
-    long          before = me->switches;
-    if (getrusage(RUSAGE_THREAD, &usage) != 0) return true;
-    me->switches = usage.ru_nivcsw;
-    return me->switches != before;
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
 }
 
-void hone_cpu_pool_crowded(int64_t now)
-{
-    int64_t last = atomic_load_explicit(&hone_cpu_pool.crowded_until_ns, memory_order_relaxed);
-    int64_t span = atomic_load_explicit(&hone_cpu_pool.crowded_ns, memory_order_relaxed);
-    if (now < last) return;
-    span = now - last < 2 * span + SOON_NS ? hone_min(2 * span, CROWDED_NS_MAX) : CROWDED_NS;
-    atomic_store_explicit(&hone_cpu_pool.crowded_ns, span, memory_order_relaxed);
-    atomic_store_explicit(&hone_cpu_pool.crowded_until_ns, now + span, memory_order_relaxed);
-}
+/* --- where ------------------------------------------------------------------------------------------------------- */
 
 /* Is this the CPU of a caller that waits for help? */
 static bool in_the_way(void)
@@ -52,44 +52,92 @@ static bool in_the_way(void)
     return false;
 }
 
-/* Goes to another CPU that this thread may use: a sleeper is often woken where its caller runs. False: there is none.
- */
-static bool stepped_aside(void)
+static void leave_out(hone_cpu_mask *mask, int cpu)
 {
-    hone_cpu_mask mine, others;
+    mask->word[cpu / 64] &= ~((uint64_t)1 << (cpu % 64));
+}
+
+/* Goes to another CPU that this thread may use, and leaves this one out until it is in the way elsewhere. False: there
+ * is no other. */
+static bool stepped_aside(pool_worker *me)
+{
+    hone_cpu_mask mine, expected = *me->home, others;
     int           cpu = sched_getcpu();
     memset(&mine, 0, sizeof mine);
     if (cpu < 0 || cpu >= HONE_CPU_MASK_WORDS * 64) return false;
     if (sched_getaffinity(0, sizeof mine, (cpu_set_t *)(void *)&mine) != 0) return false;
-    others = mine;
-    others.word[cpu / 64] &= ~((uint64_t)1 << (cpu % 64));
-    if (sched_setaffinity(0, sizeof others, (const cpu_set_t *)(const void *)&others) != 0)
-        return false;                                                                /* none left */
-    (void)sched_setaffinity(0, sizeof mine,
-                            (const cpu_set_t *)(const void *)&mine); /* and may go where it likes again */
+    if (me->left_out) leave_out(&expected, me->left_out - 1);
+    const bool told = !me->left_out || memcmp(&mine, &expected, sizeof mine); /* where to be, by somebody else */
+    if (told) *me->home = mine;
+    others = *me->home;
+    leave_out(&others, cpu);
+    if (sched_setaffinity(0, sizeof others, (const cpu_set_t *)(const void *)&others) != 0) return false;
+    me->left_out = cpu + 1;
     return true;
 }
 
-bool hone_cpu_pool_lost_cpu(pool_worker *me)
+/* --- whether ----------------------------------------------------------------------------------------------------- */
+
+static bool kept_from(int offers)
 {
-    int64_t before = hone_now_ns();
-    sched_yield();
-    return (hone_now_ns() - before > LOST_NS && hone_cpu_pool_switched(me)) || (in_the_way() && !stepped_aside());
+    for (int i = 0; i < offers; i++) {
+        int64_t before = hone_now_ns();
+        sched_yield();
+        if (hone_now_ns() - before > LOST_NS) return true;
+    }
+    return false;
+}
+
+bool hone_cpu_pool_lost_cpu(pool_worker *me, bool thoroughly)
+{
+    if (in_the_way() && !stepped_aside(me)) return true;
+    return kept_from(thoroughly ? OFFERS : 1);
+}
+
+/* --- how long ---------------------------------------------------------------------------------------------------- */
+
+static void stay_away(int64_t span)
+{
+    int64_t now = hone_now_ns();
+    atomic_store_explicit(&hone_cpu_pool.wary_until_ns, now + WARY_NS, memory_order_relaxed);
+    if (now + span > atomic_load_explicit(&hone_cpu_pool.away_until_ns, memory_order_relaxed))
+        atomic_store_explicit(&hone_cpu_pool.away_until_ns, now + span, memory_order_relaxed);
+}
+
+void hone_cpu_pool_went(pool_worker *me)
+{
+    int64_t span = 2 * atomic_load_explicit(&hone_cpu_pool.away_ns, memory_order_relaxed);
+    span = span < AWAY_NS ? AWAY_NS : hone_min(span, AWAY_NS_MAX);
+    atomic_fetch_add_explicit(&me->lost, 1, memory_order_relaxed);
+    atomic_store_explicit(&hone_cpu_pool.away_ns, span, memory_order_relaxed);
+    stay_away(span);
 }
 
 bool hone_cpu_pool_wary(int64_t now)
 {
-    return now < atomic_load_explicit(&hone_cpu_pool.crowded_until_ns, memory_order_relaxed) + WARY_NS;
+    return now < atomic_load_explicit(&hone_cpu_pool.wary_until_ns, memory_order_relaxed);
 }
 
-bool hone_cpu_pool_proves_alone(pool_worker *me)
+void hone_cpu_pool_job_begins(pool_worker *me)
 {
-    int64_t until = hone_now_ns() + PROOF_NS;
-    hone_cpu_pool_switched(me);
-    while (hone_now_ns() < until) {
-        if (hone_cpu_pool_lost_cpu(me) || atomic_load_explicit(&hone_cpu_pool.state, memory_order_relaxed) & STATE_STOP)
-            return false;
-        for (int i = 0; i < LOOKS; i++) pool_relax();
+    me->began_ns = hone_now_ns();
+    me->used_ns = on_cpu_ns();
+}
+
+bool hone_cpu_pool_job_ended(pool_worker *me, int64_t work_ns)
+{
+    int64_t now = hone_now_ns();
+    if (now - me->began_ns - (on_cpu_ns() - me->used_ns) < hone_max(HURT_NS, work_ns / 2)) {
+        atomic_store_explicit(&hone_cpu_pool.away_ns, 0, memory_order_relaxed);
+        return true;
     }
-    return !hone_cpu_pool_switched(me);
+    int64_t span = atomic_load_explicit(&hone_cpu_pool.hurt_ns, memory_order_relaxed);
+    int64_t last = atomic_load_explicit(&hone_cpu_pool.hurt_at_ns, memory_order_relaxed);
+    span = span < HURT_AWAY_NS ? HURT_AWAY_NS : now - last < 4 * span ? 4 * span : span / 2;
+    span = hone_max(HURT_AWAY_NS, hone_min(span, HURT_AWAY_NS_MAX));
+    atomic_store_explicit(&hone_cpu_pool.hurt_ns, span, memory_order_relaxed);
+    atomic_store_explicit(&hone_cpu_pool.hurt_at_ns, now, memory_order_relaxed);
+    atomic_fetch_add_explicit(&me->hurt, 1, memory_order_relaxed);
+    stay_away(span);
+    return false;
 }

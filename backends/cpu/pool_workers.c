@@ -25,7 +25,13 @@
 
 #include "base/clock.h"
 
-enum { OFFER_NS = 3000 }; /* how often a spinning worker offers its CPU */
+enum {
+    OFFER_NS = 3000,    /* how often a spinning worker offers its CPU */
+    TEST_NS = 1000000,  /* how often it makes sure that nobody else wants it, where somebody did lately */
+    WATCH_NS = 20000,   /* jobs of so long may be held up */
+    LONG_NS = 30000,    /* after jobs of so long it offers its CPU at once */
+    FLIGHT_NS = 2000000 /* for so long it waits at most for the end of a call that it has helped with */
+};
 
 pool_whole              hone_cpu_pool;
 _Thread_local pool_self hone_cpu_pool_self;
@@ -95,7 +101,7 @@ static void sleep_until_woken(pool_worker *me, bool lost)
     uint64_t state = atomic_load(&hone_cpu_pool.state);
     bool     stays = state & STATE_STOP || job_waits(me, state, lost);
     if (!stays && lost && job_waits(me, state, false)) {
-        int64_t ns = atomic_load_explicit(&hone_cpu_pool.crowded_ns, memory_order_relaxed);
+        int64_t ns = atomic_load_explicit(&hone_cpu_pool.away_ns, memory_order_relaxed);
         span = (struct timespec){0, (long)ns};
         limit = &span;
     }
@@ -109,7 +115,7 @@ static void sleep_until_woken(pool_worker *me, bool lost)
 /* --- workers ----------------------------------------------------------------------------------------------------- */
 
 /* One bundle of the job after the other, for as long as there are any and the CPUs are enough. */
-static bool help(pool_worker *me, pool_job *it)
+static bool help(pool_worker *me, pool_job *it, bool wary)
 {
     uint64_t ticket = atomic_load_explicit(&it->ticket, memory_order_acquire);
     do
@@ -120,6 +126,9 @@ static bool help(pool_worker *me, pool_job *it)
     ticket -= 1 + TICKET_PERMIT;
     if (it->wakes && ticket & TICKET_LEAVES && ticket & TICKET_LEFT) hone_cpu_pool_wake(WAKES);
     if (me->modes != it->modes) pool_modes_write(me->modes = it->modes);
+    const int64_t work_ns = it->work_ns;
+    const bool    watched = wary && work_ns >= WATCH_NS && !atomic_load_explicit(&it->fair, memory_order_relaxed);
+    if (watched) hone_cpu_pool_job_begins(me);
     int done = 0, bundle = it->bundles - 1 - (int)(ticket & TICKET_LEFT);
     hone_cpu_pool_self.inside = true;
     do {
@@ -131,48 +140,52 @@ static bool help(pool_worker *me, pool_job *it)
     hone_cpu_pool_self.inside = false;
     atomic_fetch_add_explicit(&it->finished, done, memory_order_release);
     atomic_fetch_add_explicit(&me->helped, done, memory_order_relaxed);
+    if (watched && !hone_cpu_pool_job_ended(me, work_ns)) me->tested_ns = 0; /* looked into at once */
     return true;
 }
 
-static bool help_any(pool_worker *me, uint64_t state)
+static bool help_any(pool_worker *me, uint64_t state, bool wary)
 {
     if (!(state & STATE_OPEN) || !may_help(me, state)) return false;
     for (uint64_t open = state & STATE_OPEN; open; open &= open - 1)
-        if (help(me, &hone_cpu_pool.jobs[__builtin_ctzll(open)])) return true;
+        if (help(me, &hone_cpu_pool.jobs[__builtin_ctzll(open)], wary)) return true;
     return false;
 }
 
 static void *worker_run(void *it)
 {
-    pool_worker *me = it;
+    pool_worker  *me = it;
+    hone_cpu_mask home;
     me->modes = pool_modes_read();
-    me->switches = 0;
-    int64_t offered = 0, until = hone_now_ns() + SPIN_NS;
-    for (;;) {
-        int64_t  now = hone_now_ns();
-        uint64_t state = atomic_load_explicit(&hone_cpu_pool.state, memory_order_acquire);
-        bool     lost = false;
+    me->home = &home;
+    me->left_out = 0;
+    me->tested_ns = 0;
+    int64_t now = hone_now_ns(), offered = 0, helped = 0, until = now + SPIN_NS;
+    for (;; now = hone_now_ns()) {
+        uint64_t   state = atomic_load_explicit(&hone_cpu_pool.state, memory_order_acquire);
+        const bool wary = hone_cpu_pool_wary(now), tests = !me->tested_ns || (wary && now - me->tested_ns > TEST_NS);
+        bool       lost = false;
         if (state & STATE_STOP) return NULL;
-        if (now - offered > OFFER_NS && !job_waits(me, state, true)) {
-            lost =
-                hone_cpu_pool_lost_cpu(me) || (!offered && hone_cpu_pool_wary(now) && !hone_cpu_pool_proves_alone(me));
-            offered = hone_now_ns();
+        if ((tests || now - offered > OFFER_NS) && !job_waits(me, state, true)) {
+            lost = hone_cpu_pool_lost_cpu(me, tests);
+            now = offered = hone_now_ns();
+            if (tests) me->tested_ns = now;
         }
+        /* Who has helped waits for the end of that call, within bounds: another will follow. */
+        if (state >= STATE_CALLER && now - helped < FLIGHT_NS) until = now + SPIN_NS;
         if (lost || now > until) {
-            if (lost) {
-                atomic_fetch_add_explicit(&me->lost, 1, memory_order_relaxed);
-                hone_cpu_pool_crowded(offered);
-            }
+            if (lost) hone_cpu_pool_went(me);
             sleep_until_woken(me, lost);
+            me->tested_ns = helped = 0;
             until = hone_now_ns() + SPIN_NS;
-            offered = 0;
             continue;
         }
         for (int i = 0; i < LOOKS; i++) {
             state = atomic_load_explicit(&hone_cpu_pool.state, memory_order_acquire);
-            if (help_any(me, state)) {
-                until = hone_now_ns() + SPIN_NS;
-                if (hone_cpu_pool_wary(until) && hone_cpu_pool_switched(me)) offered = 0; /* looked into at once */
+            if (help_any(me, state, wary)) {
+                helped = hone_now_ns();
+                until = helped + SPIN_NS;
+                if (helped - now > LONG_NS) break;
             }
             pool_relax();
         }
@@ -296,5 +309,6 @@ void hone_cpu_pool_look(hone_cpu_pool_view *out)
     for (int i = 0; i < out->workers; i++) {
         out->helped += atomic_load(&hone_cpu_pool.workers[i].helped);
         out->lost += atomic_load(&hone_cpu_pool.workers[i].lost);
+        out->hurt += atomic_load(&hone_cpu_pool.workers[i].hurt);
     }
 }
