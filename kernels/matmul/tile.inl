@@ -10,7 +10,10 @@
  * and every small loop in it unrolls. */
 #ifndef TILE_WAYS
 #define TILE_WAYS
-enum { TILE_AHEAD = 48 };
+/* Lines of b that a panel is made of are asked for so many rows ahead, into the second-level cache; where they lie
+ * across cache lines once more, into the first, as half a line that is missing costs more than a whole one. Not much
+ * further: rows nearly a page apart share few of its sets. */
+enum { TILE_AHEAD = 48, TILE_NEAR = 4 };
 typedef enum tile_way {
     TILE_WHOLE, /* whole vectors */
     TILE_EDGE,  /* the last vector is masked */
@@ -27,6 +30,7 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
     const int64_t a_m = job->a_m, a_k = job->a_k, b_k = job->b_k;
     const TILE_REAL *a[GROUPS]; /* every third row: from there an address with one stride reaches the next two */
     const TILE_REAL *b = job->b, *ahead = way == TILE_KEEPS ? b + TILE_AHEAD * b_k : NULL;
+    const int64_t near = ((uintptr_t)b | (uintptr_t)b_k * sizeof(TILE_REAL)) % 64 ? TILE_NEAR * b_k : 0;
     TILE_REAL *panel = job->panel;
     vec sum[TILE_M][VECTORS];
 
@@ -57,6 +61,7 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
             if (way == TILE_KEEPS) {
                 vec_store(panel + j * LANES, row[j]);
                 __builtin_prefetch(ahead + j * LANES + LANES - 1, 0, 2); /* the later line, where it lies across two */
+                __builtin_prefetch(b + near + j * LANES + LANES - 1, 0, 3);
             }
         }
         HONE_UNROLL
