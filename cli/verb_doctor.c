@@ -3,7 +3,6 @@
  * A *fault* makes hone fail, lose what it learnt, or run far below what it could; *advice* is something that costs
  * speed and may be meant. Only faults make the exit code 1. */
 #include <errno.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #endif
 
 #include "backends/cpu/cpu.h"
+#include "backends/cpu/topology.h"
 #include "base/options.h"
 #include "cli/cli.h"
 #include "runtime/modules.h"
@@ -156,60 +156,33 @@ static void look_at_avx512(doctor *d)
 #endif
 }
 
-static void look_at_cpuset(doctor *d)
+/* How much of the machine this process may use, as the CPU device reckons it. */
+static void look_at_limits(doctor *d)
 {
-    static cpu_set_t allowed; /* 1024 CPUs */
-    long             online = sysconf(_SC_NPROCESSORS_ONLN);
-    d->looked++;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-    int mine = CPU_COUNT(&allowed);
-    if (online > mine)
+    hone_cpu_mask usable;
+    const long    online = sysconf(_SC_NPROCESSORS_ONLN);
+    d->looked += 3;
+    hone_cpu_usable(&usable);
+    hone_cpu_mask_limit("/sys", "/proc", &usable);
+    const int mine = hone_cpu_mask_count(&usable);
+    if (mine && online > mine)
         find(d, "cpuset", false,
              "this process may use %d of the machine's %ld CPUs|taskset -a -p -c 0-%ld $$, or a larger "
              "cpuset for its container",
              mine, online, online - 1);
-}
 
-/* The words of a small file; false when there is none. */
-static bool read_small(const char *path, char *out, size_t capacity)
-{
-    FILE *file = fopen(path, "re");
-    if (!file) return false;
-    size_t got = fread(out, 1, capacity - 1, file);
-    out[got] = 0;
-    fclose(file);
-    return got > 0;
-}
-
-/* The folder of this process's control group, version 2; the root where it is not told. */
-static void own_group(char *out, size_t capacity)
-{
-    char        text[4096];
-    const char *at = read_small("/proc/self/cgroup", text, sizeof text) ? strstr(text, "0::/") : NULL;
-    snprintf(out, capacity, "/sys/fs/cgroup%.*s", at ? (int)strcspn(at + 3, "\n") : 0, at ? at + 3 : "");
-}
-
-static void look_at_quota(doctor *d)
-{
-    char      group[4096], path[4160], text[128];
-    long long quota = 0, period = 0;
-    long      online = sysconf(_SC_NPROCESSORS_ONLN);
-    own_group(group, sizeof group);
-    d->looked += 2;
-    snprintf(path, sizeof path, "%s/cpu.max", group);
-    if (read_small(path, text, sizeof text) && sscanf(text, "%lld %lld", &quota, &period) == 2 && period > 0 &&
-        quota < period * online)
+    const uint64_t  memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    hone_cpu_layout layout = {.cores = mine, .memory_bytes = memory};
+    hone_cpu_layout_limit("/sys", "/proc", &layout);
+    if (layout.quota > 0 && layout.quota < (double)online)
         find(d, "cgroup", false,
              "the control group allows %.1f of %ld CPUs: more threads than that are stopped in turns"
              "|give the container more CPU time (docker update --cpus=%ld), or use fewer threads",
-             (double)quota / (double)period, online, online);
-
-    long long limit = 0, pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    snprintf(path, sizeof path, "%s/memory.max", group);
-    if (read_small(path, text, sizeof text) && sscanf(text, "%lld", &limit) == 1 && limit > 0 && limit < pages * page)
+             layout.quota, online, online);
+    if (layout.memory_bytes < memory)
         find(d, "cgroup", false, "the control group allows %s of the machine's %s of memory"
              "|give the container more memory (docker update --memory=...), where that is not meant",
-             cli_bytes((double)limit).text, cli_bytes((double)(pages * page)).text);
+             cli_bytes((double)layout.memory_bytes).text, cli_bytes((double)memory).text);
 }
 
 /* --- profiles -------------------------------------------------------------------------------------------------- */
@@ -351,8 +324,7 @@ static int run(const cli_call *call)
     look_at_log(&d);
     look_at_unknown(&d);
     look_at_avx512(&d);
-    look_at_cpuset(&d);
-    look_at_quota(&d);
+    look_at_limits(&d);
     look_at_folder(&d);
     look_at_context(&d, call);
     if (call->json)
