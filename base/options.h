@@ -9,6 +9,8 @@
     X(HONE_OPTION_MODULES, "HONE_MODULES", "off: other people's libraries are not looked for")                         \
     X(HONE_OPTION_THREADS, "HONE_THREADS", "how many threads a call may use where the program leaves it to hone")     \
     X(HONE_OPTION_BIND, "HONE_BIND", "1: each thread that hone starts stays on one CPU")                              \
+    X(HONE_OPTION_TUNE, "HONE_TUNE", "off, read, missing or pinned: what is made of measurements")                     \
+    X(HONE_OPTION_TUNE_SECONDS, "HONE_TUNE_SECONDS", "with HONE_TUNE=missing: seconds that a call may measure")        \
     X(HONE_OPTION_DATA_HOME, "XDG_DATA_HOME", "the user's data folder, where profiles lie without HONE_PROFILE_PATH")  \
     X(HONE_OPTION_HOME, "HOME", "the user's folder; its .local/share serves where XDG_DATA_HOME is not set")
 

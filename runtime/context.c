@@ -10,6 +10,8 @@
 #include "runtime/hall.h"
 #include "runtime/modules.h"
 
+enum { TUNE_SECONDS = 2, TUNE_SECONDS_MAX = 86400 };
+
 static const hone_module core = {HONE_MODULE_ABI, "core", &hone_cpu_backend, hone_ops, hone_kernels};
 
 static hone_status check_options(const hone_context_options *options)
@@ -74,6 +76,38 @@ static hone_status log_level(const hone_context_options *options, hone_log_level
     return hone_fail(HONE_ERROR_ARGUMENT, "HONE_LOG is '%.64s'; it may be error, warning, info or select", asked);
 }
 
+static hone_status tune_mode(const hone_context_options *options, hone_tune_mode *mode, double *seconds)
+{
+    static const char *const names[] = {"off", "read", "missing", "pinned"};
+    const char              *asked = hone_option_get(HONE_OPTION_TUNE), *limit = NULL;
+    HONE_CHECK(
+        options->tune >= 0 && options->tune <= HONE_TUNE_PINNED, HONE_ERROR_ARGUMENT,
+        "context: tune is %d; it may be HONE_TUNE_OFF .. HONE_TUNE_PINNED (1 .. 4), or 0 for what HONE_TUNE says",
+        options->tune);
+    HONE_CHECK(options->tune_seconds >= 0 && options->tune_seconds <= TUNE_SECONDS_MAX, HONE_ERROR_ARGUMENT,
+               "context: tune_seconds is %g; it may be more than 0 and up to %d, or 0 for what HONE_TUNE_SECONDS says",
+               options->tune_seconds, TUNE_SECONDS_MAX);
+    *mode = asked ? 0 : HONE_TUNE_READ;
+    for (int i = 0; asked && i < 4; i++)
+        if (!strcmp(asked, names[i])) *mode = (hone_tune_mode)(i + 1);
+    HONE_CHECK(*mode, HONE_ERROR_ARGUMENT, "HONE_TUNE is '%.64s'; it may be off, read, missing or pinned", asked);
+    if (options->tune) *mode = options->tune;
+    HONE_CHECK(*mode != HONE_TUNE_PINNED || !options->deterministic, HONE_ERROR_ARGUMENT,
+               "context: %s pinned, which goes by what was measured, and deterministic, which goes by the problem "
+               "alone; choose one",
+               options->tune ? "tune is" : "HONE_TUNE is");
+    *seconds = TUNE_SECONDS;
+    if ((limit = hone_option_get(HONE_OPTION_TUNE_SECONDS))) {
+        char *end;
+        *seconds = strtod(limit, &end);
+        HONE_CHECK(*limit >= '0' && *limit <= '9' && !*end && *seconds > 0 && *seconds <= TUNE_SECONDS_MAX,
+                   HONE_ERROR_ARGUMENT, "HONE_TUNE_SECONDS is '%.64s'; it may be more than 0 and up to %d", limit,
+                   TUNE_SECONDS_MAX);
+    }
+    if (options->tune_seconds > 0) *seconds = options->tune_seconds;
+    return HONE_OK;
+}
+
 /* The ceilings that a profile keeps for this silicon: read, never measured here. */
 static void recall_ceilings(hone_rt_context *context, hone_be_device *device, const char *path)
 {
@@ -105,10 +139,12 @@ static hone_status open_module(hone_rt_context *context, const hone_module *modu
         HONE_CHECK(context->device_count < HONE_RT_DEVICES_MAX, HONE_ERROR_OVERFLOW, "context: more than %d devices",
                    HONE_RT_DEVICES_MAX);
         hone_rt_device *device = &context->devices[context->device_count];
-        *device = (hone_rt_device){context, devices[i], NULL};
+        *device = (hone_rt_device){context, devices[i], NULL, NULL};
         recall_ceilings(context, devices[i], profile_path);
         HONE_TRY(hone_handle_new(HONE_HANDLE_DEVICE, device, &device->token));
         context->device_count++;
+        if (context->tune != HONE_TUNE_OFF)
+            HONE_TRY(hone_rt_measured_open(devices[i], profile_path, &context->log, &device->measured));
     }
     return HONE_OK;
 }
@@ -116,6 +152,7 @@ static hone_status open_module(hone_rt_context *context, const hone_module *modu
 static void close_context(hone_rt_context *context)
 {
     hone_rt_cache_close(&context->cache);
+    for (int i = 0; i < context->device_count; i++) hone_rt_measured_close(context->devices[i].measured);
     for (int i = context->module_count - 1; i >= 0; i--)
         if (context->modules[i]->backend) context->modules[i]->backend->close(context->opened[i]);
     hone_free(context);
@@ -132,6 +169,8 @@ hone_status hone_rt_context_create_limited(const hone_context_options *options, 
     hone_context_options chosen = HONE_CONTEXT_OPTIONS;
     hone_backend_options backend = {.isa_limit = HONE_ISA_COUNT - 1};
     hone_log_level       level = HONE_LOG_WARNING;
+    hone_tune_mode       tune = HONE_TUNE_READ;
+    double               tune_seconds = TUNE_SECONDS;
     hone_status          status;
     void                *token;
 
@@ -144,6 +183,7 @@ hone_status hone_rt_context_create_limited(const hone_context_options *options, 
     if (chosen.threads) HONE_TRY(check_threads(chosen.threads));
     HONE_TRY(own_threads(&chosen, &backend.thread_count, &backend.bind));
     HONE_TRY(log_level(&chosen, &level));
+    HONE_TRY(tune_mode(&chosen, &tune, &tune_seconds));
     const char *isa = hone_option_get(HONE_OPTION_ISA);
     HONE_CHECK(!isa || hone_cpu_isa_parse(isa, &backend.isa_limit), HONE_ERROR_ARGUMENT,
                "HONE_ISA is '%.64s'; it may be portable, avx2 or avx512", isa);
@@ -155,6 +195,8 @@ hone_status hone_rt_context_create_limited(const hone_context_options *options, 
     hone_rt_context *context = hone_alloc(1, sizeof *context);
     if (!context) return HONE_ERROR_MEMORY;
     context->holds = 1;
+    context->tune = tune;
+    context->tune_seconds = tune_seconds;
     context->log = (hone_log){chosen.log, chosen.log_user, level};
     context->request_flags = chosen.deterministic ? HONE_REQUEST_DETERMINISTIC : 0;
     if (chosen.threads) {

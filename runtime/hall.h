@@ -16,6 +16,7 @@
 
 #include "base/handle.h"
 #include "base/status.h"
+#include "runtime/measured.h"
 #include "runtime/runtime.h"
 
 #define HONE_RT_MODULES_MAX 16
@@ -25,6 +26,7 @@ typedef struct hone_rt_device {
     hone_rt_context *context;
     hone_be_device  *be;
     void            *token;
+    hone_rt_measured *measured; /* NULL: rows are not used */
 } hone_rt_device;
 
 /* All plans of a context, by the hash of their request. */
@@ -45,6 +47,9 @@ struct hone_rt_context {
     void                 *opened[HONE_RT_MODULES_MAX]; /* what each backend's open() gave */
     hone_rt_device        devices[HONE_RT_DEVICES_MAX];
     hone_rt_cache         cache;
+    hone_tune_mode        tune;
+    _Atomic(bool)         said_nothing_measures;
+    double                tune_seconds; /* that a call may spend on measuring what is missing */
     bool                  modules_wanted;
     char                  proofs[1024]; /* where proofs of modules are kept; empty: nowhere */
 };
@@ -111,6 +116,18 @@ static inline void hone_rt_plan_hold(hone_rt_plan *plan)
 
 hone_status hone_rt_cache_open(hone_rt_cache *cache);
 void        hone_rt_cache_close(hone_rt_cache *cache);
+/* What its plans are, as one number. */
+typedef struct hone_rt_choices {
+    uint64_t hash;
+    int64_t  count;
+} hone_rt_choices;
+void hone_rt_cache_choices(hone_rt_cache *cache, hone_rt_choices *out);
+
+/* Why a kernel does not take a request; NULL: it does. */
+const char *hone_rt_refuses(const hone_request *request, const hone_kernel *kernel);
+/* hone_rt_rank_first with a row that was measured just now; NULL: none. */
+int hone_rt_rank_given(const hone_rt_context *context, const hone_request *request, const hone_rt_row *given,
+                       hone_rt_candidate *out, int cap, const char **rule);
 
 /* A request as calls on this device make it. */
 hone_request hone_rt_request(const hone_rt_context *context, const hone_be_device *device, const hone_op *op,

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "runtime/hall.h"
 #include "runtime/modules.h"
+#include "runtime/profile/rows.h"
 
 /* A plan of a module's kernel, in a child of fork: never launched again, and as good as not there. */
 static bool lost(const hone_rt_plan *plan)
@@ -100,26 +101,111 @@ static void refuse_all(const hone_request *request, const hone_rt_candidate *can
     if (!count) hone_text_add(&text, "no kernel of %s is known for it", request->device->backend->name);
 }
 
+/* --- choosing --------------------------------------------------------------------------------------------------- */
+
+hone_rt_missing_function *hone_rt_missing;
+hone_rt_vouch_function   *hone_rt_vouch;
+
+/* This thread is measuring, or judging: what it asks meanwhile is neither measured nor judged in turn. */
+static _Thread_local bool at_work;
+
+/* Measures a request that no row speaks for. */
+static bool measure_missing(hone_rt_context *context, const hone_request *request, hone_rt_row *out)
+{
+    char          text[HONE_PROBLEM_TEXT_MAX];
+    hone_sentence before;
+    if (context->tune != HONE_TUNE_MISSING || at_work) return false;
+    if (request->flags & (HONE_REQUEST_DETERMINISTIC | HONE_REQUEST_CAPTURED)) return false;
+    if (!hone_rt_missing) {
+        if (!atomic_exchange(&context->said_nothing_measures, true))
+            hone_log_say(&context->log, HONE_LOG_WARNING, "nothing in this program can measure what is missing: rows "
+                         "are only read; `hone tune` measures");
+        return false;
+    }
+    hone_sentence_keep(&before);
+    at_work = true;
+    hone_status status = hone_rt_missing(context, request, context->tune_seconds, out);
+    at_work = false;
+    if (status == HONE_OK) {
+        for (int i = 0; i < context->device_count; i++)
+            if (context->devices[i].be == request->device) hone_rt_measured_refresh(context->devices[i].measured);
+    } else {
+        hone_rt_problem_print(request->op, request->problem, text, sizeof text);
+        hone_log_say(&context->log, HONE_LOG_INFO, "\"%s\" was not measured: %s", text, hone_last_error());
+    }
+    hone_sentence_back(&before);
+    return status == HONE_OK;
+}
+
+/* Is what a borrowed row led to right here? */
+static bool vouched_for(hone_rt_context *context, const hone_rt_candidate *candidate, const hone_rt_plan *plan)
+{
+    char why[512] = "", text[HONE_PROBLEM_TEXT_MAX];
+    if (!candidate->borrowed || !hone_rt_vouch || at_work) return true;
+    at_work = true;
+    bool right = hone_rt_vouch(context, plan, why, sizeof why);
+    at_work = false;
+    if (right) return true;
+    hone_rt_problem_print(plan->op, plan->problem.bytes, text, sizeof text);
+    hone_log_say(&context->log, HONE_LOG_WARNING,
+                 "\"%s\": the borrowed row's %s is not right on this machine and is passed over: %s", text,
+                 candidate->kernel->name, why);
+    return false;
+}
+
+/* A plan of this candidate. *out NULL: it refuses, and candidate->refusal says so. */
+static hone_status try_candidate(hone_rt_context *context, const hone_request *request, hone_rt_candidate *candidate,
+                                 hone_rt_plan **out)
+{
+    hone_status status = hone_rt_plan_with(context, request, candidate->kernel, &candidate->config, out);
+    if (status == HONE_OK && vouched_for(context, candidate, *out)) return HONE_OK;
+    if (status == HONE_OK) {
+        hone_rt_plan_release(*out);
+        *out = NULL;
+        candidate->refusal = "it was judged to be wrong here";
+        return HONE_OK;
+    }
+    if (status != HONE_ERROR_UNSUPPORTED) return status;
+    candidate->refusal = "refused while it was prepared";
+    if (candidate->measured)
+        hone_log_say(&context->log, HONE_LOG_INFO, "the measured %s is passed over: %s", candidate->kernel->name,
+                     hone_last_error());
+    return HONE_OK;
+}
+
+static hone_status refuse_unmeasured(const hone_request *request)
+{
+    char text[HONE_PROBLEM_TEXT_MAX];
+    hone_rt_problem_print(request->op, request->problem, text, sizeof text);
+    return hone_fail(HONE_ERROR_NOT_FOUND,
+                     "pinned: nothing that was measured can be used for \"%s\" on %s with %d thread%s and operands "
+                     "aligned to %u; `hone tune` measures it, HONE_TUNE=read lets hone choose",
+                     text, request->device->name, request->threads, request->threads == 1 ? "" : "s",
+                     request->alignment);
+}
+
 static hone_status choose(hone_rt_context *context, const hone_request *request, hone_rt_plan **out)
 {
     hone_rt_candidate candidates[HONE_RT_KERNELS_MAX];
+    hone_rt_row       row;
     char              text[HONE_PROBLEM_TEXT_MAX];
     const char       *rule;
+    bool              pinned = context->tune == HONE_TUNE_PINNED;
     HONE_TRY(request->op->check(request->problem));
     int count = hone_rt_rank_first(context, request, candidates, HONE_RT_KERNELS_MAX, &rule);
-    for (int i = 0; i < count && !candidates[i].refusal; i++) {
-        hone_status status = hone_rt_plan_with(context, request, candidates[i].kernel, &candidates[i].config, out);
-        if (status == HONE_OK) {
-            (*out)->rule = rule;
-            if (hone_log_wants(&context->log, HONE_LOG_SELECT)) {
-                hone_rt_problem_print(request->op, request->problem, text, sizeof text);
-                hone_log_say(&context->log, HONE_LOG_SELECT, "%s: %s (%s)", text, candidates[i].kernel->name, rule);
-            }
-            return HONE_OK;
+    if (!(count && candidates[0].measured) && measure_missing(context, request, &row))
+        count = hone_rt_rank_given(context, request, &row, candidates, HONE_RT_KERNELS_MAX, &rule);
+    for (int i = 0; i < count && !candidates[i].refusal && (candidates[i].measured || !pinned); i++) {
+        HONE_TRY(try_candidate(context, request, &candidates[i], out));
+        if (!*out) continue;
+        (*out)->rule = i ? candidates[i].basis : rule;
+        if (hone_log_wants(&context->log, HONE_LOG_SELECT)) {
+            hone_rt_problem_print(request->op, request->problem, text, sizeof text);
+            hone_log_say(&context->log, HONE_LOG_SELECT, "%s: %s (%s)", text, candidates[i].kernel->name, (*out)->rule);
         }
-        if (status != HONE_ERROR_UNSUPPORTED) return status;
-        candidates[i].refusal = "refused while it was prepared";
+        return HONE_OK;
     }
+    if (pinned) return refuse_unmeasured(request);
     char why[700];
     hone_rt_problem_print(request->op, request->problem, text, sizeof text);
     refuse_all(request, candidates, count, why, sizeof why);
@@ -144,6 +230,26 @@ void hone_rt_cache_close(hone_rt_cache *cache)
         if (cache->slots[i]) hone_rt_plan_release(cache->slots[i]);
     hone_free(cache->slots);
     pthread_mutex_destroy(&cache->lock);
+}
+
+void hone_rt_cache_choices(hone_rt_cache *cache, hone_rt_choices *out)
+{
+    char problem[HONE_PROBLEM_TEXT_MAX], config[256];
+    *out = (hone_rt_choices){0};
+    pthread_mutex_lock(&cache->lock);
+    for (size_t i = 0; i < cache->capacity; i++) {
+        const hone_rt_plan *plan = cache->slots[i];
+        if (!plan || lost(plan)) continue;
+        const hone_request *request = &plan->request;
+        const char *identity = plan->kernel->identity ? plan->kernel->identity(request->device) : NULL;
+        hone_rt_problem_print(plan->op, plan->problem.bytes, problem, sizeof problem);
+        hone_config_print(plan->kernel->space, &plan->config, config, sizeof config);
+        /* a sum: the order in which problems came is no difference */
+        out->hash += hone_rt_choice_hash(problem, request->threads, request->alignment, request->flags,
+                                         plan->kernel->name, plan->kernel->version, identity ? identity : "", config);
+        out->count++;
+    }
+    pthread_mutex_unlock(&cache->lock);
 }
 
 static size_t significant(const hone_op *op, const void *problem)

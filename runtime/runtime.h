@@ -99,15 +99,17 @@ typedef struct hone_rt_candidate {
     const char        *refusal; /* NULL: it takes the problem */
     hone_config        config;
     double             seconds; /* what it is believed to take; 0: unknown */
-    const char        *basis;   /* "estimated", ...: what the figure rests on */
+    const char        *basis;   /* "measured", "estimated", ...: what the figure rests on */
+    bool               measured; /* a row of a profile says so ... */
+    bool               borrowed; /* ... that this user did not measure: of a layer further away */
 } hone_rt_candidate;
 
 /* All kernels, best first, those that refuse at the end. Gives how many; *rule names what decided. Somebody else's
  * library is chosen on evidence, not on an estimate: unmeasured, it comes after hone's own kernels. */
 int hone_rt_rank(const hone_rt_context *context, const hone_request *request, hone_rt_candidate *out, int cap,
                  const char **rule);
-/* The same among hone's own kernels, and of all only where none of them but a reference takes the problem. So a process
- * that nothing was measured for opens no library, and waits for none. */
+/* The same among hone's own kernels, and of all only where none of them but a reference takes the problem, or where
+ * another was measured to be best. So a process that nothing was measured for opens no library, and waits for none. */
 int hone_rt_rank_first(const hone_rt_context *context, const hone_request *request, hone_rt_candidate *out, int cap,
                        const char **rule);
 

@@ -1,22 +1,21 @@
 /* The choice between kernels: who refuses, what the others are believed to take, and which rule decided.
  *
- * Nothing is measured yet for single problems, so figures rest on `estimate` over the device's ceilings, or, where none
- * are kept, over the kernels' built-in ones. Figures within NEAR of the best are a tie, which goes to the order of the
- * rows: so every process chooses alike. In deterministic mode the choice rests on the problem alone. */
+ * What was measured for just this request comes first (measured.c). All else rests on `estimate` over the device's
+ * ceilings, or, where none are kept, over the kernels' built-in ones. Estimates within NEAR of the best are a tie,
+ * which goes to the order of the rows: so every process chooses alike. In deterministic mode the choice rests on the
+ * problem alone, and on what is in quarantine. */
 #include <math.h>
 #include <string.h>
 
 #include "runtime/hall.h"
+#include "runtime/measured.h"
 #include "runtime/modules.h"
-#include "runtime/profile/rows.h"
-
-hone_rt_missing_function *hone_rt_missing;
 
 #define NEAR 1.02
 
 enum { SUGGESTIONS = 8 };
 
-static const char *refuses(const hone_request *request, const hone_kernel *kernel)
+const char *hone_rt_refuses(const hone_request *request, const hone_kernel *kernel)
 {
     const char *why = hone_rt_module_refuses(kernel);
     if (why) return why;
@@ -29,26 +28,28 @@ static const char *refuses(const hone_request *request, const hone_kernel *kerne
     return kernel->refuses(request);
 }
 
-static void judge_candidate(const hone_request *request, hone_rt_candidate *candidate)
+#define IN_QUARANTINE "it is in quarantine for this problem: `hone profile list` says why"
+
+static void judge_candidate(const hone_request *request, const hone_rt_culprits *culprits, hone_rt_candidate *candidate)
 {
     const hone_kernel *kernel = candidate->kernel;
     hone_config        configs[SUGGESTIONS];
-    candidate->refusal = refuses(request, kernel);
+    bool               by_problem = request->flags & HONE_REQUEST_DETERMINISTIC, any = false;
+    candidate->refusal = hone_rt_refuses(request, kernel);
     if (candidate->refusal) return;
-    if (request->flags & HONE_REQUEST_DETERMINISTIC) {
-        candidate->basis = "order of the rows";
+    candidate->basis = "order of the rows";
+    if (by_problem) {
         hone_config_standard(kernel->space, &candidate->config);
-        if (!hone_config_refuses(request, kernel, &candidate->config)) return;
+        if (!hone_config_refuses(request, kernel, &candidate->config) &&
+            !hone_rt_culprits_have(culprits, request, kernel, &candidate->config))
+            return;
     }
     int count = kernel->suggest(request, configs, SUGGESTIONS);
-    if (count < 1) {
-        candidate->refusal = "it suggests no configuration";
-        return;
-    }
-    candidate->config = configs[0];
-    if (request->flags & HONE_REQUEST_DETERMINISTIC) return;
-    candidate->basis = "order of the rows";
     for (int i = 0; i < count; i++) {
+        if (hone_rt_culprits_have(culprits, request, kernel, &configs[i])) continue;
+        if (!any) candidate->config = configs[i];
+        any = true;
+        if (by_problem) return;
         double seconds = kernel->estimate(request, &configs[i]);
         if (!(seconds > 0) || !isfinite(seconds)) continue;
         if (candidate->seconds > 0 && seconds >= candidate->seconds) continue;
@@ -56,6 +57,7 @@ static void judge_candidate(const hone_request *request, hone_rt_candidate *cand
         candidate->config = configs[i];
         candidate->basis = request->device->ceilings_known ? "estimated" : "estimated, ceilings built in";
     }
+    if (!any) candidate->refusal = count < 1 ? "it suggests no configuration" : IN_QUARANTINE;
 }
 
 /* Estimates choose among kernels of one rank only: hone's own, other people's, those that are slow by intent. */
@@ -82,13 +84,14 @@ static void move_to_front(hone_rt_candidate *list, int at)
     list[0] = moved;
 }
 
-static int rank(const hone_request *request, const hone_kernel *const *kernels, int count, hone_rt_candidate *out,
-                const char **rule)
+/* All but what was measured. */
+static void rank_estimates(const hone_request *request, const hone_rt_culprits *culprits,
+                           const hone_kernel *const *kernels, int count, hone_rt_candidate *out, const char **rule)
 {
     int row[HONE_RT_KERNELS_MAX]; /* of out[i] */
     for (int i = 0; i < count; i++) {
         hone_rt_candidate candidate = {.kernel = kernels[i]};
-        judge_candidate(request, &candidate);
+        judge_candidate(request, culprits, &candidate);
         int at = i;
         for (; at > 0 && before(&candidate, &out[at - 1]); at--) {
             out[at] = out[at - 1];
@@ -98,7 +101,7 @@ static int rank(const hone_request *request, const hone_kernel *const *kernels, 
         row[at] = i;
     }
     *rule = "order of the rows";
-    if (!count || out[0].refusal || !(out[0].seconds > 0)) return count;
+    if (!count || out[0].refusal || !(out[0].seconds > 0)) return;
     *rule = out[0].basis;
     int first = 0;
     for (int i = 1; i < count && !out[i].refusal && out[i].seconds > 0 && out[i].seconds <= out[0].seconds * NEAR; i++)
@@ -107,23 +110,74 @@ static int rank(const hone_request *request, const hone_kernel *const *kernels, 
         move_to_front(out, first);
         *rule = "estimated alike, order of the rows";
     }
+}
+
+static int rank(const hone_request *request, const hone_rt_culprits *culprits, const hone_rt_evidence *evidence,
+                const hone_kernel *const *kernels, int count, hone_rt_candidate *out, const char **rule)
+{
+    rank_estimates(request, culprits, kernels, count, out, rule);
+    for (int e = evidence->count - 1; e >= 0; e--) {
+        int at = 0;
+        while (at < count && out[at].kernel != evidence->at[e].kernel) at++;
+        if (at == count) continue; /* beyond what the caller has room for */
+        move_to_front(out, at);
+        out[0] = (hone_rt_candidate){.kernel = evidence->at[e].kernel,
+                                     .config = evidence->at[e].config,
+                                     .seconds = evidence->at[e].seconds,
+                                     .basis = evidence->at[e].basis,
+                                     .measured = true,
+                                     .borrowed = evidence->borrowed};
+        *rule = evidence->at[e].basis;
+    }
     return count;
+}
+
+/* The device's rows; NULL: none are used. */
+static hone_rt_measured *measured_of(const hone_rt_context *context, const hone_be_device *device)
+{
+    for (int i = 0; i < context->device_count; i++)
+        if (context->devices[i].be == device) return context->devices[i].measured;
+    return NULL;
+}
+
+static int rank_all(const hone_rt_context *context, const hone_request *request, const hone_rt_row *given,
+                    const hone_rt_culprits *culprits, hone_rt_candidate *out, int cap, const char **rule)
+{
+    const hone_kernel *kernels[HONE_RT_KERNELS_MAX];
+    hone_rt_evidence   evidence;
+    int count = hone_rt_kernels(context, request->op, request->device, kernels, HONE_RT_KERNELS_MAX);
+    hone_rt_evidence_of(measured_of(context, request->device), request, given, kernels, count, false, culprits,
+                        &evidence);
+    return rank(request, culprits, &evidence, kernels, count < cap ? count : cap, out, rule);
 }
 
 int hone_rt_rank(const hone_rt_context *context, const hone_request *request, hone_rt_candidate *out, int cap,
                  const char **rule)
 {
+    hone_rt_culprits culprits;
+    hone_rt_culprits_of(measured_of(context, request->device), request, &culprits);
+    return rank_all(context, request, NULL, &culprits, out, cap, rule);
+}
+
+int hone_rt_rank_given(const hone_rt_context *context, const hone_request *request, const hone_rt_row *given,
+                       hone_rt_candidate *out, int cap, const char **rule)
+{
     const hone_kernel *kernels[HONE_RT_KERNELS_MAX];
-    int                count = hone_rt_kernels(context, request->op, request->device, kernels, HONE_RT_KERNELS_MAX);
-    return rank(request, kernels, count < cap ? count : cap, out, rule);
+    hone_rt_culprits   culprits;
+    hone_rt_evidence   evidence;
+    hone_rt_measured  *measured = measured_of(context, request->device);
+    hone_rt_culprits_of(measured, request, &culprits);
+    int count = hone_rt_own_kernels(context, request->op, request->device, kernels, HONE_RT_KERNELS_MAX);
+    hone_rt_evidence_of(measured, request, given, kernels, count, context->modules_wanted, &culprits, &evidence);
+    if (!evidence.foreign) {
+        count = rank(request, &culprits, &evidence, kernels, count < cap ? count : cap, out, rule);
+        if (count > 0 && !out[0].refusal && rank_of(out[0].kernel) == 0) return count;
+    }
+    return rank_all(context, request, given, &culprits, out, cap, rule);
 }
 
 int hone_rt_rank_first(const hone_rt_context *context, const hone_request *request, hone_rt_candidate *out, int cap,
                        const char **rule)
 {
-    const hone_kernel *kernels[HONE_RT_KERNELS_MAX];
-    int                count = hone_rt_own_kernels(context, request->op, request->device, kernels, HONE_RT_KERNELS_MAX);
-    count = rank(request, kernels, count < cap ? count : cap, out, rule);
-    bool served = count > 0 && !out[0].refusal && rank_of(out[0].kernel) == 0;
-    return served ? count : hone_rt_rank(context, request, out, cap, rule);
+    return hone_rt_rank_given(context, request, NULL, out, cap, rule);
 }

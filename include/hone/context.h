@@ -6,6 +6,8 @@
 #ifndef HONE_CONTEXT_H
 #define HONE_CONTEXT_H
 
+#include <stdint.h>
+
 #include <hone/api.h>
 #include <hone/status.h>
 
@@ -29,6 +31,14 @@ typedef enum hone_log_level { HONE_LOG_ERROR = 1, HONE_LOG_WARNING, HONE_LOG_INF
  *  from any thread that calls hone, and must not call hone. */
 typedef void (*hone_log_function)(void *user, hone_log_level level, const char *line);
 
+/** What a context makes of measurements that a profile keeps (docs/profiles.md). */
+typedef enum hone_tune_mode {
+    HONE_TUNE_OFF = 1, /* nothing that was measured for single problems is used */
+    HONE_TUNE_READ,    /* what was measured decides; all else is estimated */
+    HONE_TUNE_MISSING, /* and what was not is measured by the first call that needs it, where the program can */
+    HONE_TUNE_PINNED   /* what was measured decides, and HONE_ERROR_NOT_FOUND is the answer where nothing was */
+} hone_tune_mode;
+
 typedef struct hone_context_options {
     size_t              size;          /* sizeof(hone_context_options), so that later versions may add members */
     const hone_threads *threads;       /* NULL: hone's own. Copied; `user` is borrowed */
@@ -42,11 +52,14 @@ typedef struct hone_context_options {
     int                 bind_threads; /* not 0: each thread that hone starts from now on stays on one CPU, for whichever
                                          context: they are the process's; those that run stay as they are. 0: as
                                          HONE_BIND says, and what another context asked for holds */
+    hone_tune_mode tune; /* 0: what HONE_TUNE says, else HONE_TUNE_READ. Pinned and deterministic exclude each other */
+    double         tune_seconds; /* HONE_TUNE_MISSING: about what one call may spend on measuring; 0: what
+                                    HONE_TUNE_SECONDS says, else 2; at most 86400 */
 } hone_context_options;
 
 #define HONE_CONTEXT_OPTIONS                                                                                           \
     {                                                                                                                  \
-        sizeof(hone_context_options), 0, 0, 0, (hone_log_level)0, 0, 0, 0, 0                                           \
+        sizeof(hone_context_options), 0, 0, 0, (hone_log_level)0, 0, 0, 0, 0, (hone_tune_mode)0, 0                     \
     }
 
 /** Makes a context. `options` may be NULL. On failure *out is NULL. Any thread. */
@@ -56,6 +69,12 @@ HONE_API HONE_MUST_USE hone_status hone_context_create(const hone_context_option
  *  it go on working until they are destroyed, and the last one frees what is shared. NULL is fine; anything else that
  *  is no living context is HONE_ERROR_HANDLE. Any thread. */
 HONE_API hone_status hone_context_destroy(hone_context *context);
+
+/** All choices that stand in a context, as one number: what problems it has plans for, and which kernel, version,
+ * library and configuration each. Equal in two processes that made the same choices, in whatever order: so ranks that
+ * must compute alike compare it. *count (may be NULL) is how many problems there are; 0, and the number 0, before the
+ * first call. `hone profile hash` prints that of a profile. HONE_ERROR_HANDLE: no living context. Any thread. */
+HONE_API HONE_MUST_USE hone_status hone_context_choices(hone_context *context, uint64_t *hash, int64_t *count);
 
 /** Where hone gets its memory from. Both functions may be called from any thread, and must not call hone. */
 typedef struct hone_allocator {

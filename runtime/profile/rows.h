@@ -109,13 +109,21 @@ hone_status hone_rt_row_print(const hone_rt_row *row, char *out, size_t *bytes);
 /* Every byte of it doubted; with or without its newline. `silicon` NULL: of any device. HONE_ERROR_FORMAT and why. */
 hone_status hone_rt_row_parse(const char *silicon, const char *line, size_t bytes, hone_rt_row *out);
 
-/* --- measuring what is missing ------------------------------------------------------------------------------------ */
+/* --- what the tuner's library does for the hall ------------------------------------------------------------------ */
 
 /* Called for a request that no row speaks for, in a context that tunes what is missing: measures it within about
- * `budget_s`, keeps the row, and gives it. Any status but HONE_OK leaves the choice as it would have been. Set by the
- * tuner's library before contexts are made; NULL: nothing here can measure. */
+ * `budget_s`, keeps the row, and gives it. Any status but HONE_OK leaves the choice as it would have been. What is
+ * asked of this context meanwhile, by the same thread, is not measured in turn. NULL: nothing here can measure. */
 typedef hone_status hone_rt_missing_function(hone_rt_context *context, const hone_request *request, double budget_s,
                                              hone_rt_row *out);
 extern hone_rt_missing_function *hone_rt_missing;
+
+/* Called once for a plan that rests on a row which this user did not measure, before it is used: is what it computes
+ * right? Where not, `why` is told to the log and the choice goes on. NULL: nothing here can judge, and kernel, version,
+ * identity and configuration being equal is taken for enough. */
+typedef bool hone_rt_vouch_function(hone_rt_context *context, const hone_rt_plan *plan, char *why, size_t capacity);
+extern hone_rt_vouch_function *hone_rt_vouch;
+
+/* Both are set before contexts are made. */
 
 #endif

@@ -208,6 +208,44 @@ static void test_sound(void **state)
     in_child(uses_sound);
 }
 
+/* A row that says so is what calls for somebody else's library: until then none is opened. */
+static void is_measured_best(void)
+{
+    hone_rt_journal     *journal;
+    hone_plan           *plan;
+    char                 text[256];
+    hone_context_options options = HONE_CONTEXT_OPTIONS;
+    float                one = 1;
+    hone_tensor          t = hone_matrix(HONE_F32, 1, 1, &one), two = hone_matrix(HONE_F32, 1, 2, &one);
+    hone_rt_row          row = {.kind = HONE_RT_ROW_MEASURED, .threads = 1, .alignment = 4, .complete = true,
+                                .problem = "matmul f32 nn 1x1x1", .best = {.kernel = "planted.sound", .version = 1}};
+    options.thread_count = 1;
+    options.tune = HONE_TUNE_READ;
+    scene s = scene_open(&options);
+    MUST(hone_rt_journal_open(hone_rt_device_at(s.context, 0), NULL, &journal) == HONE_OK);
+    MUST(hone_rt_journal_add(journal, &row) == HONE_OK);
+    hone_rt_journal_close(journal);
+    scene_close(&s);
+
+    s = scene_open(&options);
+    MUST(hone_matmul_plan(s.device, &t, &two, &two, NULL, &plan) == HONE_OK); /* another problem */
+    MUST(hone_plan_destroy(plan) == HONE_OK);
+    MUST(access("/proc/self/maps", R_OK) == 0 && system("grep -q hone_sound.so /proc/$PPID/maps") != 0);
+    MUST(hone_matmul_plan(s.device, &t, &t, &t, NULL, &plan) == HONE_OK);
+    MUST(hone_plan_describe(plan, text, sizeof text) == HONE_OK);
+    MUST(strstr(text, "planted.sound (measured)"));
+    MUST(system("grep -q hone_sound.so /proc/$PPID/maps") == 0);
+    MUST(hone_plan_destroy(plan) == HONE_OK);
+    scene_close(&s);
+}
+
+static void test_measured(void **state)
+{
+    (void)state;
+    plant("sound", "sound");
+    in_child(is_measured_best);
+}
+
 static void meets_all(void)
 {
     scene s = scene_open(NULL);
@@ -566,6 +604,7 @@ int main(int count, char **words)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_sound, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_measured, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_faults, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_proofs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_off, set_up, tear_down),

@@ -268,6 +268,16 @@ static hone_status device_count(world *w, void *h)
     return status;
 }
 
+static hone_status context_choices(world *w, void *h)
+{
+    uint64_t    hash = 7;
+    int64_t     count = 7;
+    hone_status status = hone_context_choices(h, &hash, &count);
+    (void)w;
+    assert_true(status == HONE_OK || (hash == 0 && count == 0));
+    return status;
+}
+
 static hone_status device_at(world *w, void *h)
 {
     hone_device *out = (void *)w;
@@ -626,6 +636,7 @@ static const handle_door handle_doors[] = {
     {"context_destroy", CONTEXT, context_destroy, true},
     {"device_count", CONTEXT, device_count, false},
     {"device_at", CONTEXT, device_at, false},
+    {"context_choices", CONTEXT, context_choices, false},
     {"device_find", CONTEXT, device_find, false},
     {"device_describe", DEVICE, device_describe, false},
     {"stream_create", DEVICE, stream_create, false},
@@ -1772,6 +1783,32 @@ static void contexts(void **state)
          create_with(w, "HONE_LOG", "loud"));
     CASE(HONE_ERROR_ARGUMENT, "HONE_LOG is", create_with(w, "HONE_LOG", "errors"));
     CASE(HONE_OK, "", create_with(w, "HONE_PROFILE_PATH", "/nowhere/at:all"));
+    CASE(HONE_OK, "", (w->context_options.size = offsetof(hone_context_options, tune), create(w)));
+    CASE(HONE_ERROR_ARGUMENT, "tune is 5; it may be HONE_TUNE_OFF .. HONE_TUNE_PINNED (1 .. 4), or 0",
+         (w->context_options.tune = (hone_tune_mode)5, create(w)));
+    CASE(HONE_ERROR_ARGUMENT, "tune is -1", (w->context_options.tune = (hone_tune_mode)-1, create(w)));
+    CASE(HONE_ERROR_ARGUMENT, "pinned|deterministic|choose one",
+         (w->context_options.tune = HONE_TUNE_PINNED, w->context_options.deterministic = 1, create(w)));
+    CASE(HONE_ERROR_ARGUMENT, "tune_seconds is -1; it may be more than 0 and up to 86400",
+         (w->context_options.tune_seconds = -1, create(w)));
+    CASE(HONE_ERROR_ARGUMENT, "tune_seconds is", (w->context_options.tune_seconds = NAN, create(w)));
+    CASE(HONE_ERROR_ARGUMENT, "tune_seconds is 1e+06", (w->context_options.tune_seconds = 1e6, create(w)));
+    CASE(HONE_OK, "", (w->context_options.tune = HONE_TUNE_MISSING, create(w)));
+    CASE(HONE_ERROR_ARGUMENT, "HONE_TUNE is 'on'; it may be off, read, missing or pinned",
+         create_with(w, "HONE_TUNE", "on"));
+    CASE(HONE_ERROR_ARGUMENT, "HONE_TUNE is 'OFF'", create_with(w, "HONE_TUNE", "OFF"));
+    CASE(HONE_OK, "", create_with(w, "HONE_TUNE", "pinned"));
+    CASE(HONE_ERROR_ARGUMENT, "HONE_TUNE is pinned|deterministic",
+         (w->context_options.deterministic = 1, create_with(w, "HONE_TUNE", "pinned")));
+    CASE(HONE_ERROR_ARGUMENT, "HONE_TUNE_SECONDS is '0'; it may be more than 0",
+         create_with(w, "HONE_TUNE_SECONDS", "0"));
+    CASE(HONE_ERROR_ARGUMENT, "HONE_TUNE_SECONDS is '2s'", create_with(w, "HONE_TUNE_SECONDS", "2s"));
+    CASE(HONE_ERROR_ARGUMENT, "HONE_TUNE_SECONDS is 'inf'", create_with(w, "HONE_TUNE_SECONDS", "inf"));
+    CASE(HONE_ERROR_ARGUMENT, "HONE_TUNE_SECONDS is '1e300'", create_with(w, "HONE_TUNE_SECONDS", "1e300"));
+    CASE(HONE_OK, "", create_with(w, "HONE_TUNE_SECONDS", "0.5"));
+    uint64_t hash;
+    CASE(HONE_ERROR_ARGUMENT, "hash) is NULL", hone_context_choices(w->hone, NULL, NULL));
+    CASE(HONE_OK, "", hone_context_choices(w->hone, &hash, NULL));
 
     CASE(HONE_ERROR_STATE, "blocks of the present allocator are in use", hone_allocator_set(NULL));
     CASE(HONE_ERROR_STATE, "blocks of the present allocator are in use", hone_allocator_set(&allocator));

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/handle.h"
+#include "runtime/hall.h"
 #include "tests/mock/mock.h"
 
 enum { SIDE = 200, COUNT = 3 };
@@ -51,6 +52,8 @@ static void run_inline(void *user, int chunks, void (*work)(void *argument, int 
     (void)user;
     for (int i = chunks; i-- > 0;) work(argument, i);
 }
+
+static char profiles[32]; /* where rows are kept */
 
 static hone_threads pool = {NULL, 3, run_inline};
 
@@ -120,6 +123,34 @@ static hone_status context_with_modules(world *w)
     hone_context_options options = HONE_CONTEXT_OPTIONS;
     options.threads = &pool;
     return mock_context(&options, &w->made_context);
+}
+
+static hone_status context_with_rows(world *w)
+{
+    hone_context_options options = HONE_CONTEXT_OPTIONS;
+    uint64_t             hash;
+    options.threads = &pool;
+    options.tune = HONE_TUNE_READ;
+    options.profile_path = profiles;
+    hone_status status = hone_context_create(&options, &w->made_context);
+    return status == HONE_OK ? hone_context_choices(w->made_context, &hash, NULL) : status;
+}
+
+/* The first choice that rests on a row. */
+static hone_status measured_plan(world *w)
+{
+    char         text[256];
+    hone_device *device;
+    hone_tensor  t = matrix(NULL, 4, 4);
+    if (w->made_context) works(hone_context_destroy(w->made_context)); /* the attempt before came so far */
+    w->made_context = NULL;
+    hone_status status = context_with_rows(w);
+    if (status == HONE_OK) status = hone_device_find(w->made_context, "cpu:0", &device);
+    if (status == HONE_OK) status = hone_matmul_plan(device, &t, &t, &t, NULL, &w->made_plan);
+    if (status != HONE_OK) return status;
+    works(hone_plan_describe(w->made_plan, text, sizeof text));
+    assert_non_null(strstr(text, "(measured)"));
+    return status;
 }
 
 static hone_status stream_create(world *w)
@@ -370,6 +401,8 @@ static const struct scene {
 } scenes[] = {
     {"context_create", context_create, 2},
     {"context_create with modules", context_with_modules, 3},
+    {"context_create with rows, context_choices", context_with_rows, 6},
+    {"matmul_plan by a row", measured_plan, 7},
     {"stream_create", stream_create, 2},
     {"stream_create on the mock", far_stream_create, 2},
     {"event_create", event_create, 2},
@@ -479,6 +512,43 @@ static void handles_run_out(void **state)
     free(tokens);
 }
 
+/* Rows of more problems than a table has room for at first, one of them for matmul_plan by a row. */
+static void keep_rows(void)
+{
+    hone_context        *hone;
+    hone_rt_context     *context;
+    hone_rt_journal     *journal;
+    hone_rt_candidate    candidates[HONE_RT_KERNELS_MAX];
+    hone_rt_problem      problem;
+    const hone_op       *op;
+    const char          *rule;
+    hone_context_options options = HONE_CONTEXT_OPTIONS;
+    options.threads = &pool;
+    strcpy(profiles, "/tmp/hone-test-oom-XXXXXX");
+    assert_non_null(mkdtemp(profiles));
+    works(hone_context_create(&options, &hone));
+    works(hone_rt_context_hold(hone, &context));
+    hone_be_device *device = hone_rt_device_at(context, 0);
+    works(hone_rt_journal_open(device, profiles, &journal));
+    for (int i = 4; i < 74; i++) {
+        hone_rt_row row = {.kind = HONE_RT_ROW_MEASURED, .complete = true};
+        snprintf(row.problem, sizeof row.problem, "matmul f32 nn %dx4x4", i);
+        works(hone_rt_problem_parse(context, row.problem, &op, &problem));
+        hone_request request = hone_rt_request(context, device, op, problem.bytes, 64);
+        hone_rt_rank_first(context, &request, candidates, HONE_RT_KERNELS_MAX, &rule);
+        row.threads = request.threads;
+        row.alignment = request.alignment;
+        row.flags = request.flags;
+        snprintf(row.best.kernel, sizeof row.best.kernel, "%s", candidates[0].kernel->name);
+        row.best.version = candidates[0].kernel->version;
+        hone_config_print(candidates[0].kernel->space, &candidates[0].config, row.best.config, sizeof row.best.config);
+        works(hone_rt_journal_add(journal, &row));
+    }
+    hone_rt_journal_close(journal);
+    hone_rt_context_release(context);
+    works(hone_context_destroy(hone));
+}
+
 static int set_up(void **state)
 {
     const size_t bytes = SIDE * SIDE * sizeof(float);
@@ -490,6 +560,7 @@ static int set_up(void **state)
     tools_fill(HONE_F32, a_memory, SIDE * SIDE, 1);
     tools_fill(HONE_F32, b_memory, SIDE * SIDE, 2);
     mock_reset();
+    keep_rows();
     tools_allocator_use();
     return 0;
 }
@@ -502,7 +573,9 @@ static int tear_down(void **state)
     free(b_memory);
     free(c_memory);
     free(expected);
-    return 0;
+    char command[96];
+    snprintf(command, sizeof command, "rm -r %s", profiles);
+    return system(command);
 }
 
 int main(void)
