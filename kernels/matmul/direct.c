@@ -93,6 +93,9 @@ static double direct_estimate(const hone_request *request, const hone_config *co
     const double slow = down ? HONE_MATMUL_DOWN_COLUMNS : far ? 2 : 0.4; /* what of it shows */
     seconds += hone_matmul_read_seconds(device, f->bytes * k * n, all) * slow;
     seconds += hone_matmul_read_seconds(device, f->bytes * m * (k + n), all);
+    /* c from afar: each tile writes a piece of some lines, and comes back to the next piece when they have left */
+    if (panels > 1 && f->bytes * m * n * items > l2)
+        seconds += hone_matmul_write_seconds(device, f->bytes * m * n, all) * (f->k < 64 ? 2 : 0.5);
     seconds +=
         hone_matmul_read_seconds(device, f->bytes * k * n * (strips - 1), far ? all : panel) * (far ? 0.4 : 0.05);
     seconds += hone_matmul_read_seconds(device, f->bytes * m * k * (panels - 1), f->bytes * m * k) * 0.05;

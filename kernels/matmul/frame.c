@@ -190,6 +190,15 @@ double hone_matmul_read_seconds(const hone_be_device *device, double bytes, doub
     return hone_matmul_read_seconds_by(device, bytes, footprint, 1);
 }
 
+/* A measured copy reads a third line for these two; that of memory may go past the caches. */
+double hone_matmul_write_seconds(const hone_be_device *device, double bytes, double footprint)
+{
+    const int    level = hone_matmul_level(device, footprint);
+    const double copy = device->ceilings_known ? device->ceilings.copy[level][HONE_WIDTH_ONE] : 0;
+    if (copy > 0 && level != HONE_LEVEL_MEMORY) return 2 * bytes / copy * 2 / 3;
+    return 2 * hone_matmul_read_seconds(device, bytes, footprint);
+}
+
 void hone_matmul_config_rank(hone_config *configs, double *seconds, int *count, int cap, const hone_config *config,
                              double estimate)
 {

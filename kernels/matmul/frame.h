@@ -77,6 +77,8 @@ int hone_matmul_level(const hone_be_device *device, double footprint);
  * by several, of which each has its own part. */
 double hone_matmul_read_seconds(const hone_be_device *device, double bytes, double footprint);
 double hone_matmul_read_seconds_by(const hone_be_device *device, double bytes, double footprint, int threads);
+/* Seconds that this much takes to be written there, line after line: each line is read first, and goes back. */
+double hone_matmul_write_seconds(const hone_be_device *device, double bytes, double footprint);
 
 /* Seconds that handing work to so many threads takes, and back; 0 for one. */
 double hone_matmul_fork_seconds(const hone_be_device *device, double threads);

@@ -496,6 +496,7 @@ static double packed_estimate(const hone_request *request, const hone_config *co
     if (plan.pack_b && strips > 1) seconds += hone_matmul_read_seconds(device, bytes * k * n, b_kept);
     if (plan.pack_a) seconds += hone_matmul_read_seconds(device, bytes * m * k, all) * 2;
     seconds += hone_matmul_read_seconds(device, bytes * m * n, all) * (f->reads_c ? 2 : 1);
+    if (f->k < 64) seconds += hone_matmul_write_seconds(device, bytes * m * n, all) * 2; /* nothing to hide it behind */
     /* What comes again: c for each further block of k, kept b for each strip, kept a for each panel. */
     seconds += hone_matmul_read_seconds(device, bytes * m * n * 2 * (double)(cut->k_blocks - 1), all) * 2;
     seconds +=
