@@ -1,6 +1,7 @@
 /* hone bench threads: what handing work to a second thread costs, and what it is worth beside an OpenMP library whose
- * threads spin. The work is some 80 us of arithmetic in 16 chunks; one thread and two take turns in blocks, so that
- * drift falls on both. OMP_WAIT_POLICY tells it how long the other library's threads spin. */
+ * threads spin, and after they have gone to sleep. The work is some 80 us or 1 ms of arithmetic in 16 chunks; one
+ * thread and two take turns in blocks, so that drift falls on both. OMP_WAIT_POLICY tells it how long the other
+ * library's threads spin. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,22 +14,46 @@
 #include "cli/verb_bench.h"
 #include "tuner/stats.h"
 
-enum { BLOCKS = 10, BLOCK_MAX = 200, SAMPLES = BLOCKS * BLOCK_MAX, CHUNKS = 16, ROWS = 5, FORK_ROUNDS = 15 };
-#define WORK_S   80e-6
-#define GOAL_S   0.6e-6
-#define PAUSE_NS 1000000
+enum { BLOCKS = 10, BLOCK_MAX = 200, SAMPLES = BLOCKS * BLOCK_MAX, CHUNKS = 16, FORK_ROUNDS = 15 };
+#define WORK_S 80e-6
+#define LONG_S 1e-3
+#define GOAL_S 0.6e-6
 
 typedef void gomp_parallel(void (*work)(void *), void *data, unsigned threads, unsigned flags);
 
-typedef struct row {
+/* What comes before a call, or beside all of them. */
+typedef struct scene {
     const char *name, *what;
-    bool        there;
-    double      median[2], ninetieth[2]; /* on one thread, on two */
-    double      other[2];                /* the OpenMP library meanwhile: seconds a parallel region; 0: not there */
+    double      work_s;
+    int         calls;    /* in a row, after */
+    bool        region;   /* one of the other library's, */
+    long        pause_ns; /* and a pause */
+    bool        once, beside; /* one region before all of them; a team beside them, which never stops */
+} scene;
+
+static const scene scenes[] = {
+    {"alone", "80 us, call after call", WORK_S, 1, false, 0, false, false},
+    {"asleep", "80 us, 1 ms of rest before each", WORK_S, 1, false, 1000000, false, false},
+    {"alternating", "80 us, a region before each", WORK_S, 1, true, 0, false, false},
+    {"after", "80 us, after one region", WORK_S, 1, false, 0, true, false},
+    {"beside", "80 us, beside a team", WORK_S, 1, false, 0, false, true},
+    {"long_alone", "1 ms, call after call", LONG_S, 1, false, 0, false, false},
+    {"long_alternating", "1 ms, a region before each", LONG_S, 1, true, 0, false, false},
+    {"long_beside", "1 ms, beside a team", LONG_S, 1, false, 0, false, true},
+    {"long_rested", "1 ms, 40 ms of rest before four", LONG_S, 4, false, 40000000, false, false},
+    {"long_after", "1 ms, a region, 40 ms before four", LONG_S, 4, true, 40000000, false, false},
+};
+enum { ROWS = sizeof scenes / sizeof *scenes };
+
+typedef struct row {
+    bool   there;
+    double median[2], ninetieth[2]; /* on one thread, on two */
+    double other[2];                /* the OpenMP library meanwhile: seconds a parallel region; 0: not there */
 } row;
 
 typedef struct bench {
     int            turns; /* of a chunk */
+    int            short_turns; /* of one of WORK_S */
     int            block; /* calls in a row on as many threads */
     gomp_parallel *parallel;
     double         fork_s;
@@ -58,7 +83,7 @@ static double call(bench *b, int threads, int chunks, double seconds)
 
 static void region_run(void *self)
 {
-    turn(((bench *)self)->turns);
+    turn(((bench *)self)->short_turns);
 }
 
 static double region(bench *b)
@@ -81,6 +106,7 @@ static void calibrate(bench *b)
     for (int i = 0; i < 100; i++) call(b, 1, 1, 0);
     for (int i = 0; i < SAMPLES; i++) b->samples[0][i] = call(b, 1, 1, 0);
     b->turns = (int)(b->turns * (WORK_S / CHUNKS) / quantile(b->samples[0], SAMPLES, 0.5)) + 1;
+    b->short_turns = b->turns;
 }
 
 /* Two chunks of a microsecond on two threads, beyond one of them alone. */
@@ -100,23 +126,37 @@ static void fork_join(bench *b)
     b->turns = turns;
 }
 
-/* `pause`: before each call; `regions`: one of the other library's before each. */
-static void sample(bench *b, row *r, bool pause, bool regions)
+static void note(bench *b, row *r, int count)
 {
-    for (int block = 0; block < 2 * BLOCKS && !cli_interrupted(); block++) {
-        int threads = 1 + (block & 1), from = block / 2 * b->block;
-        for (int i = from; i < from + b->block; i++) {
-            if (pause) nanosleep(&(struct timespec){0, PAUSE_NS}, NULL);
-            b->regions_s[threads - 1][i] = regions ? region(b) : 0;
-            b->samples[threads - 1][i] = call(b, threads, CHUNKS, WORK_S);
-        }
-    }
     r->there = true;
     for (int i = 0; i < 2; i++) {
-        r->median[i] = quantile(b->samples[i], BLOCKS * b->block, 0.5);
-        r->ninetieth[i] = quantile(b->samples[i], BLOCKS * b->block, 0.9);
-        r->other[i] = quantile(b->regions_s[i], BLOCKS * b->block, 0.5);
+        r->median[i] = quantile(b->samples[i], count, 0.5);
+        r->ninetieth[i] = quantile(b->samples[i], count, 0.9);
     }
+}
+
+/* Calls in a row; shorter rows of long ones. */
+static int block_of(const bench *b, const scene *it)
+{
+    const int most = it->pause_ns >= 10000000 ? 3 * it->calls : it->work_s > WORK_S ? BLOCK_MAX / 5 : BLOCK_MAX;
+    return b->block < most ? b->block : most;
+}
+
+static void sample(bench *b, const scene *it, row *r)
+{
+    const int size = block_of(b, it), bursts = (size - 1) / it->calls + 1; /* of a block */
+    if (it->once) region(b);
+    for (int block = 0; block < 2 * BLOCKS && !cli_interrupted(); block++) {
+        const int threads = 1 + (block & 1), from = block / 2 * size;
+        for (int i = 0; i < size; i++) {
+            const bool first = i % it->calls == 0;
+            if (it->region && first) b->regions_s[threads - 1][block / 2 * bursts + i / it->calls] = region(b);
+            if (it->pause_ns && first) nanosleep(&(struct timespec){0, it->pause_ns}, NULL);
+            b->samples[threads - 1][from + i] = call(b, threads, CHUNKS, it->work_s);
+        }
+    }
+    note(b, r, BLOCKS * size);
+    for (int i = 0; i < 2; i++) r->other[i] = it->region ? quantile(b->regions_s[i], BLOCKS * bursts, 0.5) : 0;
 }
 
 static void *other_run(void *self)
@@ -130,27 +170,40 @@ static void *other_run(void *self)
 }
 
 /* Beside another thread of the program, whose team of two never stops. */
-static bool sample_beside(bench *b, row *r)
+static bool sample_beside(bench *b, const scene *it, row *r)
 {
+    const int size = block_of(b, it);
     pthread_t thread;
     double    spent[2] = {0, 0};
     long      done[2] = {0, 0};
+    atomic_store(&b->enough, false);
     if (pthread_create(&thread, NULL, other_run, b) != 0) return false;
     for (int block = 0; block < 2 * BLOCKS && !cli_interrupted(); block++) {
-        int     which = block & 1, from = block / 2 * b->block;
-        long    before = atomic_load(&b->regions);
-        int64_t start = hone_now_ns();
-        for (int i = from; i < from + b->block; i++) b->samples[which][i] = call(b, which + 1, CHUNKS, WORK_S);
+        const int which = block & 1, from = block / 2 * size;
+        long      before = atomic_load(&b->regions);
+        int64_t   start = hone_now_ns();
+        for (int i = from; i < from + size; i++) b->samples[which][i] = call(b, which + 1, CHUNKS, it->work_s);
         spent[which] += (double)(hone_now_ns() - start) * 1e-9;
         done[which] += atomic_load(&b->regions) - before;
     }
     atomic_store(&b->enough, true);
     pthread_join(thread, NULL);
-    r->there = true;
-    for (int i = 0; i < 2; i++) {
-        r->median[i] = quantile(b->samples[i], BLOCKS * b->block, 0.5);
-        r->ninetieth[i] = quantile(b->samples[i], BLOCKS * b->block, 0.9);
-        r->other[i] = done[i] ? spent[i] / (double)done[i] : 0;
+    note(b, r, BLOCKS * size);
+    for (int i = 0; i < 2; i++) r->other[i] = done[i] ? spent[i] / (double)done[i] : 0;
+    return true;
+}
+
+/* False: the system gave no thread for a team. */
+static bool sample_all(bench *b)
+{
+    for (int i = 0; i < ROWS && !cli_interrupted(); i++) {
+        const scene *it = &scenes[i];
+        if ((it->region || it->once || it->beside) && !b->parallel) continue;
+        b->turns = (int)(b->short_turns * (it->work_s / WORK_S));
+        if (!it->beside)
+            sample(b, it, &b->rows[i]);
+        else if (!sample_beside(b, it, &b->rows[i]))
+            return false;
     }
     return true;
 }
@@ -166,8 +219,8 @@ static void print_json(const bench *b, const hone_be_device *device)
         const row *r = &b->rows[i];
         if (!r->there) continue;
         json_t *it = cli_object();
-        cli_set(it, "name", cli_string(r->name));
-        cli_set(it, "what", cli_string(r->what));
+        cli_set(it, "name", cli_string(scenes[i].name));
+        cli_set(it, "what", cli_string(scenes[i].what));
         for (int t = 0; t < 2; t++) {
             json_t *one = cli_object();
             cli_set(one, "median_us", cli_real(r->median[t] * 1e6));
@@ -183,21 +236,23 @@ static void print_json(const bench *b, const hone_be_device *device)
 
 static void print_text(const bench *b)
 {
-    cli_table *table = cli_table_new((const char *[]){"~80 us of work", ">1 thread", ">p90", ">2 threads", ">p90",
+    cli_table *table = cli_table_new((const char *[]){"~work of some", ">1 thread", ">p90", ">2 threads", ">p90",
                                                       ">ratio", ">OpenMP", ">by 2", NULL});
     for (int i = 0; i < ROWS; i++) {
         const row *r = &b->rows[i];
         if (!r->there) continue;
         char *ratio = cli_format("%.2f", r->ninetieth[1] / r->ninetieth[0]);
-        cli_table_row(table, (const char *[]){r->what, cli_time(r->median[0]).text, cli_time(r->ninetieth[0]).text,
-                                              cli_time(r->median[1]).text, cli_time(r->ninetieth[1]).text, ratio,
-                                              cli_time(r->other[0]).text, cli_time(r->other[1]).text});
+        cli_table_row(table,
+                      (const char *[]){scenes[i].what, cli_time(r->median[0]).text, cli_time(r->ninetieth[0]).text,
+                                       cli_time(r->median[1]).text, cli_time(r->ninetieth[1]).text, ratio,
+                                       cli_time(r->other[0]).text, cli_time(r->other[1]).text});
         free(ratio);
     }
     printf("fork-join of 2 threads, awake: %s (goal %s)\n", cli_time(b->fork_s).text, cli_time(GOAL_S).text);
     cli_table_print(table, stdout, 0);
     if (b->parallel)
-        puts("ratio: of the p90; OpenMP: its region of some 5 us, beside 1 thread, and by 2");
+        puts("ratio: of the p90; OpenMP: a region of some 5 us on two threads, by 1 of ours,\n"
+             "and by 2; a team: of another thread, which never stops");
     else
         puts("no OpenMP library (libgomp.so.1) is here to be run beside");
 }
@@ -222,23 +277,11 @@ int cli_bench_threads(const cli_call *asked)
     void  *found = library ? dlsym(library, "GOMP_parallel") : NULL;
     memset(b, 0, sizeof *b);
     memcpy(&b->parallel, &found, sizeof found);
-    b->rows[0] = (row){.name = "alone", .what = "call after call"};
-    b->rows[1] = (row){.name = "asleep", .what = "a pause of 1 ms before each call"};
-    b->rows[2] = (row){.name = "alternating", .what = "an OpenMP region before each call"};
-    b->rows[3] = (row){.name = "after", .what = "after one OpenMP region"};
-    b->rows[4] = (row){.name = "beside", .what = "beside a team that never stops"};
     double rounds = cli_number(asked, "rounds", SAMPLES);
     b->block = rounds >= SAMPLES ? BLOCK_MAX : rounds > BLOCKS ? (int)rounds / BLOCKS : 1;
     calibrate(b);
     fork_join(b);
-    sample(b, &b->rows[0], false, false);
-    sample(b, &b->rows[1], true, false);
-    if (b->parallel) {
-        sample(b, &b->rows[2], false, true);
-        region(b);
-        sample(b, &b->rows[3], false, false);
-        if (!sample_beside(b, &b->rows[4])) code = cli_fail(asked, "the system gives no thread for an OpenMP team");
-    }
+    if (!sample_all(b)) code = cli_fail(asked, "the system gives no thread for an OpenMP team");
     if (cli_interrupted()) code = CLI_INTERRUPTED;
     if (code == CLI_FINE && asked->json)
         print_json(b, hone.device);
