@@ -1,4 +1,4 @@
-/* Where figures about the candidates of ONE problem come from: a worker process, this process (tuner/inline.h), or a
+/* Where figures about the candidates of ONE problem come from: a worker process, this process (tuner/here.h), or a
  * recording (tuner/replay.h). A search (tuner/search.h) knows nothing else about the machine.
  *
  * An oracle is asked by one thread at a time. It belongs to whoever made it; what its functions are given is borrowed
@@ -35,6 +35,9 @@ typedef struct hone_admission {
     hone_fate fate;
     char      why[256]; /* a sentence, where it is not RIGHT */
 } hone_admission;
+
+/* Sets fate and sentence, the sentence cut to what fits. */
+void hone_admission_say(hone_admission *admission, hone_fate fate, const char *why);
 
 typedef struct hone_oracle {
     /* Prepares (side by side where it can) and judges these; each gets an id or a fate. Fails only when nothing goes

@@ -1,209 +1,482 @@
-/* The search as a whole: see search.h. */
+/* The search as a whole: see search.h. It admits what a strategy asks for, races it, scores it, and ends the race of
+ * the best; what to try next is the strategy's (strategy.h), and who has lost the race's (race.h).
+ *
+ * Scores are logs of ratios to the untuned choice, each by way of the champion of its time, beside which it ran: so a
+ * machine that runs faster or slower from one minute to the next changes no score. */
 #include "tuner/search.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "tuner/race.h"
+#include "tuner/strategy.h"
 
-enum { BATCH = 8, SUGGESTIONS = 8 };
+enum {
+    BATCH = 8,      /* candidates that race beside each other and the champion */
+    LANES = BATCH + 2,
+    ROUNDS = 5,     /* of such a race; who looks better than the champion runs on, up to ... */
+    ROUNDS_DUEL = 9,
+    FINALISTS = 8,  /* candidates that stay ready for the last race, the untuned choice aside */
+    ROUNDS_FEWEST = 6,
+    PATIENCE_FEWEST = 48, /* trials without a better one, at least, before patience ends it */
+};
+#define FINALIST_WITHIN 0.05 /* log ratio to the best: no further back a finalist */
 
-/* One candidate and what is known of it. */
-typedef struct tried {
-    hone_finding   finding;
-    hone_admission admission;
-    double        *samples;
-} tried;
+/* What the search keeps of a trial, beside the field's. */
+typedef struct runner {
+    int       lane;  /* in the race; -1: it never was */
+    int       id;    /* the oracle's */
+    bool      ready; /* the oracle still has it */
+    hone_fate fate;
+    char      why[256];
+} runner;
 
 typedef struct search {
     const hone_oracle         *oracle;
     const hone_search_options *options;
+    const hone_strategy       *strategy;
+    void                      *strategist;
+    hone_field                 field;
+    hone_race                 *race;
+    runner                    *runners; /* of the field's trials */
+    int                        runner_cap;
     double                     began;
-    tried                     *tried;
-    int                        count, cap, launches;
+    int                        untuned, champion; /* trials; champion -1: nothing was right yet */
+    int                        better;            /* the trial count when the champion last changed for the better */
+    int                        launches;
+    bool                       stopped;
 } search;
-
-const char *hone_fate_text(hone_fate fate)
-{
-    static const char *const texts[HONE_FATE_COUNT] = {
-        [HONE_FATE_RIGHT] = "right",     [HONE_FATE_REFUSED] = "refused",
-        [HONE_FATE_WRONG] = "wrong",     [HONE_FATE_CRASHED] = "crashed",
-        [HONE_FATE_HUNG] = "hung",       [HONE_FATE_MEMORY] = "too much memory",
-        [HONE_FATE_CORRUPTED] = "wrote where it must not", [HONE_FATE_FAILED] = "failed",
-    };
-    return fate >= 0 && fate < HONE_FATE_COUNT ? texts[fate] : NULL;
-}
 
 hone_search_options hone_search_defaults(void)
 {
-    return (hone_search_options){.seed = 1, .tie = 0.01, .rounds = 24};
+    return (hone_search_options){.seed = 1, .tie = 0.01, .rounds = 24, .patience = 0.5};
 }
 
 const char *hone_search_strategy(int index, const char **what)
 {
-    if (what) *what = index == 0 ? "what the kernels suggest" : NULL;
-    return index == 0 ? "suggested" : NULL;
+    int count = 0;
+    while (hone_strategies[count]) count++;
+    if (what) *what = index >= 0 && index < count ? hone_strategies[index]->what : NULL;
+    return index >= 0 && index < count ? hone_strategies[index]->name : NULL;
 }
 
-static bool ended(const search *s)
+static bool out_of_budget(search *s)
 {
-    if (s->options->stop && s->options->stop()) return true;
-    return s->options->budget_s > 0 && s->oracle->clock(s->oracle->self) - s->began >= s->options->budget_s;
+    const hone_search_options *o = s->options;
+    if (o->stop && o->stop()) s->stopped = true;
+    if (o->budget_s > 0 && s->oracle->clock(s->oracle->self) - s->began >= o->budget_s) s->stopped = true;
+    return s->stopped;
 }
 
-static bool is_known(const search *s, const hone_choice *choice)
+static bool is_right(const search *s, int trial)
 {
-    for (int i = 0; i < s->count; i++)
-        if (s->tried[i].finding.choice.kernel == choice->kernel &&
-            !memcmp(&s->tried[i].finding.choice.config, &choice->config, sizeof choice->config))
-            return true;
-    return false;
+    return s->runners[trial].fate == HONE_FATE_RIGHT && s->runners[trial].lane >= 0;
 }
 
-static void add(search *s, const hone_choice *choice)
+static void let_go(search *s, int trial)
 {
-    if (s->count == s->cap || is_known(s, choice)) return;
-    if (s->options->trials_max && s->count >= s->options->trials_max) return;
-    s->tried[s->count++].finding = (hone_finding){.choice = *choice, .seconds = {NAN, NAN, NAN}};
+    if (s->runners[trial].ready) s->oracle->drop(s->oracle->self, s->runners[trial].id);
+    s->runners[trial].ready = false;
 }
 
-static hone_status admit(search *s, int from, int count)
+/* --- candidates ------------------------------------------------------------------------------------------------ */
+
+static hone_status add_trial(search *s, hone_place place)
+{
+    if (s->field.trial_count == s->runner_cap) {
+        int     cap = s->runner_cap ? 2 * s->runner_cap : 64;
+        runner *runners = hone_alloc((size_t)cap, sizeof *runners);
+        if (!runners) return HONE_ERROR_MEMORY;
+        if (s->runner_cap) memcpy(runners, s->runners, (size_t)s->runner_cap * sizeof *runners);
+        hone_free(s->runners);
+        s->runners = runners;
+        s->runner_cap = cap;
+    }
+    s->runners[s->field.trial_count] = (runner){.lane = -1, .fate = HONE_FATE_REFUSED, .why = "it was not tried"};
+    return hone_field_add(&s->field, place);
+}
+
+static void note_fate(search *s, int trial, const hone_admission *admission)
+{
+    runner *it = &s->runners[trial];
+    it->fate = admission->fate;
+    memcpy(it->why, admission->why, sizeof it->why);
+    it->ready = admission->fate == HONE_FATE_RIGHT;
+    it->id = admission->id;
+    if (!it->ready) s->field.trials[trial].score = INFINITY;
+}
+
+static hone_status admit(search *s, int first, int count)
 {
     hone_choice    choices[BATCH];
     hone_admission admissions[BATCH];
-    for (int i = 0; i < count; i++) choices[i] = s->tried[from + i].finding.choice;
     memset(admissions, 0, sizeof admissions);
+    for (int i = 0; i < count; i++) choices[i] = s->field.trials[first + i].choice;
     HONE_TRY(s->oracle->admit(s->oracle->self, choices, count, admissions));
-    for (int i = 0; i < count; i++) {
-        tried *it = &s->tried[from + i];
-        it->admission = admissions[i];
-        it->finding.fate = admissions[i].fate;
-        snprintf(it->finding.why, sizeof it->finding.why, "%s", admissions[i].why);
-        if (it->finding.fate != HONE_FATE_RIGHT) continue;
-        it->finding.samples = it->samples = hone_alloc((size_t)s->options->rounds, sizeof *it->samples);
-        if (!it->samples) return HONE_ERROR_MEMORY;
-    }
+    for (int i = 0; i < count; i++) note_fate(s, first + i, &admissions[i]);
+    for (int i = 0; i < count; i++)
+        if (s->runners[first + i].ready) HONE_TRY(hone_race_enter(s->race, &s->runners[first + i].lane));
     return HONE_OK;
 }
 
-static hone_status take_round(search *s, int *ids, double *seconds, hone_admission *fates)
+/* --- rounds ---------------------------------------------------------------------------------------------------- */
+
+/* One round of these trials; those that fail leave the list. */
+static hone_status take_round(search *s, int *trials, int *count)
 {
-    int count = 0;
-    for (int i = 0; i < s->count; i++)
-        if (s->tried[i].samples && s->tried[i].finding.fate == HONE_FATE_RIGHT)
-            ids[count++] = s->tried[i].admission.id;
-    memset(fates, 0, (size_t)count * sizeof *fates);
-    if (!count) return HONE_OK;
-    HONE_TRY(s->oracle->time(s->oracle->self, ids, count, 1, seconds, fates));
-    for (int i = 0, at = 0; i < s->count; i++) {
-        tried *it = &s->tried[i];
-        if (!it->samples || it->finding.fate != HONE_FATE_RIGHT) continue;
-        if (fates[at].fate != HONE_FATE_RIGHT) {
-            it->finding.fate = fates[at].fate;
-            snprintf(it->finding.why, sizeof it->finding.why, "%s", fates[at].why);
-        } else {
-            it->samples[it->finding.rounds++] = seconds[at];
-            s->launches++;
+    int            ids[LANES], left = 0;
+    double         seconds[LANES];
+    hone_admission fates[LANES];
+    memset(fates, 0, sizeof fates);
+    for (int i = 0; i < *count; i++) ids[i] = s->runners[trials[i]].id;
+    HONE_TRY(s->oracle->time(s->oracle->self, ids, *count, 1, seconds, fates));
+    hone_race_round(s->race);
+    for (int i = 0; i < *count; i++) {
+        if (fates[i].fate != HONE_FATE_RIGHT || !(seconds[i] > 0)) {
+            if (fates[i].fate == HONE_FATE_RIGHT)
+                hone_admission_say(&fates[i], HONE_FATE_FAILED, "its time is no number");
+            note_fate(s, trials[i], &fates[i]);
+            continue;
         }
-        at++;
+        s->launches++;
+        HONE_TRY(hone_race_note(s->race, s->runners[trials[i]].lane, seconds[i]));
+        trials[left++] = trials[i];
+    }
+    *count = left;
+    return HONE_OK;
+}
+
+static double behind(const search *s, int one, int other, int *rounds)
+{
+    return hone_race_ratio(s->race, s->runners[one].lane, s->runners[other].lane, rounds).mid;
+}
+
+/* Scores by way of the champion. */
+static void score(search *s, const int *trials, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (s->runners[trials[i]].fate != HONE_FATE_RIGHT) continue;
+        double ratio = trials[i] == s->champion ? 0 : behind(s, trials[i], s->champion, NULL);
+        if (isfinite(ratio)) s->field.trials[trials[i]].score = s->field.trials[s->champion].score + ratio;
+    }
+}
+
+/* Whom the others are measured by: the best that is ready, where the last one failed; of a first race the best. */
+static void find_champion(search *s, const int *trials, int count)
+{
+    double least = INFINITY;
+    if (s->champion >= 0 && s->runners[s->champion].ready) return;
+    s->champion = -1;
+    for (int i = 0; i < s->field.trial_count; i++)
+        if (s->runners[i].ready && s->field.trials[i].score < least)
+            least = s->field.trials[i].score, s->champion = i;
+    if (s->champion >= 0) return;
+    for (int i = 0; i < count; i++) {
+        const double *samples;
+        double        few[LANES * 8];
+        int           taken = hone_race_samples(s->race, s->runners[trials[i]].lane, &samples);
+        if (taken > (int)(sizeof few / sizeof few[0])) taken = (int)(sizeof few / sizeof few[0]);
+        memcpy(few, samples, (size_t)taken * sizeof *few);
+        double median = hone_stats_median(few, taken);
+        if (taken && median < least) least = median, s->champion = trials[i];
+    }
+    if (s->champion >= 0) s->field.trials[s->champion].score = 0;
+}
+
+/* The new ones beside the champion; who has lost leaves. */
+static hone_status race_batch(search *s, int first, int count)
+{
+    int trials[LANES], raced[LANES], lanes = 0, all = 0;
+    find_champion(s, NULL, 0);
+    if (s->champion >= 0) trials[lanes++] = s->champion;
+    for (int i = 0; i < count; i++)
+        if (s->runners[first + i].ready) trials[lanes++] = first + i;
+    all = lanes;
+    memcpy(raced, trials, sizeof raced);
+    for (int round = 0; round < ROUNDS_DUEL && lanes > (s->champion >= 0); round++) {
+        int left = 0, contenders = 0;
+        if (out_of_budget(s)) break;
+        HONE_TRY(take_round(s, trials, &lanes));
+        find_champion(s, trials, lanes);
+        if (s->champion < 0) break;
+        for (int i = 0; i < lanes; i++) {
+            bool lost = hone_race_lost(s->race, s->runners[trials[i]].lane, s->runners[s->champion].lane);
+            if (!lost) trials[left++] = trials[i];
+        }
+        lanes = left;
+        if (round + 1 < ROUNDS) continue;
+        left = 0;
+        for (int i = 0; i < lanes; i++) { /* from here on only those that may be better */
+            bool contends = trials[i] == s->champion || behind(s, trials[i], s->champion, NULL) < 0;
+            contenders += contends && trials[i] != s->champion;
+            if (contends) trials[left++] = trials[i];
+        }
+        lanes = left;
+        if (!contenders) break;
+    }
+    if (s->champion >= 0) score(s, raced, all);
+    return HONE_OK;
+}
+
+/* The best so far is champion, if it is ready; the rest go, but for finalists and the untuned choice. */
+static void settle(search *s)
+{
+    int best[FINALISTS], count = hone_field_best(&s->field, best, FINALISTS), old = s->champion;
+    for (int i = 0; i < count; i++)
+        if (s->runners[best[i]].ready) {
+            s->champion = best[i];
+            break;
+        }
+    if (s->champion < 0) return;
+    const double tie = log1p(s->options->tie);
+    if (old < 0 || s->field.trials[s->champion].score < s->field.trials[old].score - tie)
+        s->better = s->field.trial_count;
+    for (int i = 0; i < s->field.trial_count; i++) {
+        bool stays = i == s->untuned || i == s->champion;
+        for (int j = 0; j < count && !stays; j++)
+            stays = best[j] == i && s->field.trials[i].score < s->field.trials[s->champion].score + FINALIST_WITHIN;
+        if (!stays) let_go(s, i);
+    }
+    if (!s->options->progress) return;
+    const hone_trial *trial = &s->field.trials[s->champion];
+    const double     *samples;
+    int               taken = hone_race_samples(s->race, s->runners[s->champion].lane, &samples);
+    s->options->progress(s->options->progress_self, &trial->choice, samples[taken - 1], s->field.trial_count);
+}
+
+/* --- the course of it ------------------------------------------------------------------------------------------ */
+
+/* Tries all that was added from `first` on. */
+static hone_status try_from(search *s, int first)
+{
+    for (; first < s->field.trial_count; first += BATCH) {
+        int count = s->field.trial_count - first < BATCH ? s->field.trial_count - first : BATCH;
+        if (out_of_budget(s)) {
+            s->field.trial_count = first; /* what was not tried is no trial */
+            break;
+        }
+        hone_status status = admit(s, first, count);
+        if (status == HONE_ERROR_INTERRUPTED) s->field.trial_count = first;
+        HONE_TRY(status);
+        HONE_TRY(race_batch(s, first, count));
+        settle(s);
     }
     return HONE_OK;
 }
 
-static hone_status run(search *s, int *ids, double *seconds, hone_admission *fates, double *sorted, bool *complete)
+static int room(const search *s)
 {
-    *complete = true;
-    for (int from = 0; from < s->count; from += BATCH) {
-        if (ended(s)) *complete = false;
-        if (!*complete) s->count = from;
-        if (!*complete) break;
-        HONE_TRY(admit(s, from, s->count - from < BATCH ? s->count - from : BATCH));
+    int left = s->options->trials_max ? s->options->trials_max - s->field.trial_count : BATCH;
+    return left < BATCH ? left : BATCH;
+}
+
+/* The starts, and of each kernel what it estimates best: the kernels are few, and each may surprise. */
+static hone_status try_first(search *s, const hone_choice *starts, int start_count)
+{
+    bool seen[HONE_FIELD_KERNELS_MAX] = {false};
+    for (int i = 0; i < start_count; i++) {
+        hone_place place;
+        if (!hone_field_find(&s->field, &starts[i], &place)) {
+            HONE_CHECK(i, HONE_ERROR_ARGUMENT, "search: the untuned choice, of %s, is no legal candidate",
+                       starts[0].kernel->name);
+            continue; /* another problem's best may be none here */
+        }
+        seen[place.kernel] = true;
+        if (room(s) > 0 && hone_field_tried(&s->field, place) < 0) HONE_TRY(add_trial(s, place));
     }
-    for (int round = 0; round < s->options->rounds && *complete; round++) {
-        if (ended(s)) *complete = false;
-        else HONE_TRY(take_round(s, ids, seconds, fates));
+    for (int i = 0; i < s->field.outlook_count; i++) {
+        hone_place place = s->field.outlooks[i].place;
+        if (seen[place.kernel]) continue;
+        seen[place.kernel] = true;
+        if (room(s) > 0) HONE_TRY(add_trial(s, place));
     }
-    for (int i = 0; i < s->count; i++) {
-        hone_finding *it = &s->tried[i].finding;
-        if (!it->rounds) continue;
-        memcpy(sorted, it->samples, (size_t)it->rounds * sizeof *sorted);
-        hone_stats_sort(sorted, it->rounds);
-        it->seconds = hone_stats_median_exact(sorted, it->rounds, 0.95);
+    return try_from(s, 0);
+}
+
+static bool is_patient(const search *s)
+{
+    int since = s->field.trial_count - s->better;
+    return s->options->patience <= 0 || since < PATIENCE_FEWEST || since < s->options->patience * s->field.trial_count;
+}
+
+static hone_status try_more(search *s)
+{
+    while (!s->stopped && is_patient(s)) {
+        hone_place places[BATCH];
+        int        count = 0, first = s->field.trial_count;
+        if (room(s) <= 0) {
+            s->stopped = (uint64_t)first < s->field.count;
+            break;
+        }
+        HONE_TRY(s->strategy->ask(s->strategist, &s->field, places, room(s), &count));
+        if (!count) break;
+        for (int i = 0; i < count; i++) HONE_TRY(add_trial(s, places[i]));
+        HONE_TRY(try_from(s, first));
     }
     return HONE_OK;
 }
 
-static bool before(const hone_finding *a, const hone_finding *b)
+/* The best and the untuned choice beside each other, until all is known that matters. */
+static hone_status race_last(search *s)
 {
-    bool a_right = a->fate == HONE_FATE_RIGHT && a->rounds, b_right = b->fate == HONE_FATE_RIGHT && b->rounds;
-    if (a_right != b_right) return a_right;
-    return a_right && a->seconds.mid < b->seconds.mid;
+    int trials[LANES], lanes = 0, best[FINALISTS], count = hone_field_best(&s->field, best, FINALISTS);
+    for (int i = 0; i < count; i++) {
+        bool near = s->field.trials[best[i]].score < s->field.trials[best[0]].score + FINALIST_WITHIN;
+        if (near && best[i] != s->untuned && s->runners[best[i]].ready) trials[lanes++] = best[i];
+    }
+    if (s->runners[s->untuned].ready) trials[lanes++] = s->untuned;
+    bool was_stopped = s->stopped; /* by trials: there is time for this */
+    for (int round = 0; round < s->options->rounds && lanes > 0; round++) {
+        int left = 0;
+        s->stopped = false;
+        if (out_of_budget(s)) break;
+        HONE_TRY(take_round(s, trials, &lanes));
+        find_champion(s, trials, lanes);
+        if (s->champion < 0) break;
+        for (int i = 0; i < lanes; i++) {
+            int rounds;
+            behind(s, trials[i], s->champion, &rounds);
+            /* the untuned choice runs to the end: its figure is told beside the winner's */
+            bool lost = trials[i] != s->untuned && rounds >= ROUNDS_FEWEST &&
+                        hone_race_lost(s->race, s->runners[trials[i]].lane, s->runners[s->champion].lane);
+            if (!lost) trials[left++] = trials[i];
+        }
+        score(s, trials, lanes);
+        lanes = left;
+        int first = hone_field_best(&s->field, best, 1) ? best[0] : -1;
+        if (first >= 0 && s->runners[first].ready) s->champion = first;
+    }
+    s->stopped |= was_stopped;
+    return HONE_OK;
+}
+
+/* --- the result ------------------------------------------------------------------------------------------------ */
+
+/* What is alike goes to the untuned choice, else to the first kernel, the least estimate, the first configuration. */
+static bool is_plainer(const search *s, int one, int other)
+{
+    const hone_trial *a = &s->field.trials[one], *b = &s->field.trials[other];
+    if (one == s->untuned || other == s->untuned) return one == s->untuned;
+    if (a->place.kernel != b->place.kernel) return a->place.kernel < b->place.kernel;
+    if (a->estimate != b->estimate) return a->estimate < b->estimate;
+    return a->place.index < b->place.index;
+}
+
+static int winner(const search *s)
+{
+    int best, won;
+    if (!hone_field_best(&s->field, &best, 1)) return -1;
+    won = best;
+    for (int i = 0; i < s->field.trial_count; i++) {
+        int           rounds;
+        if (i == best || !is_right(s, i) || !isfinite(s->field.trials[i].score)) continue;
+        hone_interval ratio = hone_race_ratio(s->race, s->runners[i].lane, s->runners[best].lane, &rounds);
+        if (rounds < ROUNDS_FEWEST || !s->runners[i].ready || ratio.mid > log1p(s->options->tie)) continue;
+        if (is_plainer(s, i, won)) won = i;
+    }
+    return won;
+}
+
+static bool comes_before(const search *s, int won, int one, int other)
+{
+    if (one == won || other == won) return one == won;
+    if (s->field.trials[one].score != s->field.trials[other].score)
+        return s->field.trials[one].score < s->field.trials[other].score;
+    if (is_right(s, one) != is_right(s, other)) return is_right(s, one);
+    return one < other;
+}
+
+static hone_status tell(const search *s, int trial, hone_finding *out)
+{
+    const runner *it = &s->runners[trial];
+    *out = (hone_finding){.choice = s->field.trials[trial].choice, .seconds = {NAN, NAN, NAN}, .fate = it->fate};
+    memcpy(out->why, it->why, sizeof out->why);
+    if (it->lane < 0) return HONE_OK;
+    const double *samples;
+    out->rounds = hone_race_samples(s->race, it->lane, &samples);
+    if (!out->rounds) return HONE_OK;
+    double *copy = hone_alloc((size_t)out->rounds, sizeof *copy);
+    if (!copy) return HONE_ERROR_MEMORY;
+    memcpy(copy, samples, (size_t)out->rounds * sizeof *copy);
+    hone_stats_sort(copy, out->rounds);
+    out->seconds = hone_stats_median_exact(copy, out->rounds, 0.95);
+    memcpy(copy, samples, (size_t)out->rounds * sizeof *copy);
+    out->samples = copy;
+    return HONE_OK;
 }
 
 static hone_status sum_up(search *s, hone_search_result *out)
 {
-    out->findings = hone_alloc((size_t)s->count + 1, sizeof *out->findings);
-    if (!out->findings) return HONE_ERROR_MEMORY;
-    for (int i = 0; i < s->count; i++) {
-        int at = out->count++;
-        for (; at > 0 && before(&s->tried[i].finding, &out->findings[at - 1]); at--)
-            out->findings[at] = out->findings[at - 1];
-        out->findings[at] = s->tried[i].finding;
-        s->tried[i].samples = NULL; /* the result's from now on */
+    const int count = s->field.trial_count;
+    int      *order = hone_alloc((size_t)count + 1, sizeof *order);
+    out->findings = hone_alloc((size_t)count + 1, sizeof *out->findings);
+    hone_status status = order && out->findings ? HONE_OK : HONE_ERROR_MEMORY;
+    if (status == HONE_OK) {
+        const int won = winner(s);
+        for (int i = 0; i < count; i++) {
+            int at = i;
+            for (; at > 0 && comes_before(s, won, i, order[at - 1]); at--) order[at] = order[at - 1];
+            order[at] = i;
+        }
+        for (int i = 0; i < count && status == HONE_OK; i++) {
+            status = tell(s, order[i], &out->findings[out->count++]);
+            if (order[i] == s->untuned) out->untuned = i;
+        }
+        out->trials = count;
+        out->launches = s->launches;
+        out->complete = !s->stopped;
+        if (status == HONE_OK && won < 0)
+            status = hone_fail(HONE_ERROR_UNSUPPORTED, "none of %d candidates is right%s%s", count,
+                               count ? "; the untuned choice: " : "", count ? s->runners[s->untuned].why : "");
     }
-    for (int i = 0; i < out->count; i++)
-        if (s->count && out->findings[i].choice.kernel == s->tried[0].finding.choice.kernel &&
-            !memcmp(&out->findings[i].choice.config, &s->tried[0].finding.choice.config, sizeof(hone_config)))
-            out->untuned = i;
-    out->trials = s->count;
-    out->launches = s->launches;
-    out->spent_s = s->oracle->clock(s->oracle->self) - s->began;
-    HONE_CHECK(out->count && out->findings[0].rounds, HONE_ERROR_UNSUPPORTED, "no candidate is right");
-    return HONE_OK;
+    hone_free(order);
+    return status;
+}
+
+static hone_status check(const hone_search_options *o, int start_count, const hone_strategy **strategy)
+{
+    HONE_CHECK(start_count >= 1, HONE_ERROR_ARGUMENT, "search: the untuned choice must be among the starts");
+    HONE_CHECK(o->rounds >= ROUNDS_FEWEST && o->rounds <= 1000, HONE_ERROR_ARGUMENT,
+               "search: %d rounds of the last race, must be %d to 1000", o->rounds, ROUNDS_FEWEST);
+    HONE_CHECK(o->budget_s >= 0 && o->trials_max >= 0 && o->tie >= 0 && o->patience >= 0, HONE_ERROR_ARGUMENT,
+               "search: a budget of %g s, %d trials, ties of %g, patience of %g; none may be negative", o->budget_s,
+               o->trials_max, o->tie, o->patience);
+    for (int i = 0; hone_strategies[i]; i++)
+        if (!o->strategy || !strcmp(o->strategy, hone_strategies[i]->name)) {
+            *strategy = hone_strategies[i];
+            return HONE_OK;
+        }
+    return hone_fail(HONE_ERROR_ARGUMENT, "search: there is no strategy '%s'", o->strategy);
 }
 
 hone_status hone_search(const hone_request *request, const hone_choice *starts, int start_count,
                         const hone_kernel *const *kernels, int kernel_count, const hone_oracle *oracle,
                         const hone_search_options *options, hone_search_result *out)
 {
+    search            s = {.oracle = oracle, .options = options, .champion = -1};
+    hone_race_options racing = hone_race_defaults();
     *out = (hone_search_result){0};
-    search s = {.oracle = oracle, .options = options, .cap = start_count + kernel_count * SUGGESTIONS};
-    HONE_CHECK(start_count >= 1, HONE_ERROR_ARGUMENT, "search: the untuned choice must be among the starts");
-    HONE_CHECK(options->rounds >= 6, HONE_ERROR_ARGUMENT, "search: %d rounds, at least 6 are needed", options->rounds);
+    HONE_TRY(check(options, start_count, &s.strategy));
     s.began = oracle->clock(oracle->self);
-    s.tried = hone_alloc((size_t)s.cap, sizeof *s.tried);
-    int            *ids = hone_alloc((size_t)s.cap, sizeof *ids);
-    double         *seconds = hone_alloc((size_t)s.cap, sizeof *seconds);
-    double         *sorted = hone_alloc((size_t)options->rounds, sizeof *sorted);
-    hone_admission *fates = hone_alloc((size_t)s.cap, sizeof *fates);
-    hone_status     status = s.tried && ids && seconds && fates && sorted ? HONE_OK : HONE_ERROR_MEMORY;
-    if (status == HONE_OK) {
-        for (int i = 0; i < start_count; i++) add(&s, &starts[i]);
-        for (int i = 0; i < kernel_count; i++) {
-            hone_config configs[SUGGESTIONS];
-            memset(configs, 0, sizeof configs);
-            if (kernels[i]->refuses(request)) continue;
-            int count = kernels[i]->suggest(request, configs, SUGGESTIONS);
-            for (int j = 0; j < count; j++) add(&s, &(hone_choice){kernels[i], configs[j]});
-        }
-        status = run(&s, ids, seconds, fates, sorted, &out->complete);
-    }
-    if (status == HONE_ERROR_INTERRUPTED) {
+    racing.margin = log1p(options->tie);
+    HONE_TRY(hone_field_open(&s.field, request, kernels, kernel_count, hone_random_at(options->seed, 1)));
+    hone_status status = hone_race_open(&racing, &s.race);
+    if (status == HONE_OK) status = s.strategy->open(&s.field, hone_random_at(options->seed, 2), &s.strategist);
+    if (status == HONE_OK) status = try_first(&s, starts, start_count);
+    if (status == HONE_OK) status = try_more(&s);
+    if (status == HONE_OK) status = race_last(&s);
+    if (status == HONE_ERROR_INTERRUPTED) { /* the oracle was asked to stop */
+        s.stopped = true;
         status = HONE_OK;
-        out->complete = false;
     }
     if (status == HONE_OK) status = sum_up(&s, out);
-    for (int i = 0; s.tried && i < s.count; i++) {
-        if (s.tried[i].finding.fate == HONE_FATE_RIGHT && s.tried[i].finding.samples)
-            oracle->drop(oracle->self, s.tried[i].admission.id);
-        hone_free(s.tried[i].samples);
-    }
-    hone_free(fates);
-    hone_free(sorted);
-    hone_free(seconds);
-    hone_free(ids);
-    hone_free(s.tried);
+    for (int i = 0; s.runners && i < s.field.trial_count; i++) let_go(&s, i);
+    out->spent_s = oracle->clock(oracle->self) - s.began;
+    if (s.strategist) s.strategy->close(s.strategist);
+    hone_race_close(s.race);
+    hone_free(s.runners);
+    hone_field_close(&s.field);
     if (status != HONE_OK && status != HONE_ERROR_UNSUPPORTED) hone_search_result_free(out);
     return status;
 }

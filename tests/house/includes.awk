@@ -20,7 +20,7 @@ BEGIN {
     sdk["backends/cuda"]   = "cuda.h nvrtc.h"
     sdk["kernels"]         = "oneapi/ dnnl.h cblas.h libxsmm.h clblast_c.h CL/ cuda.h cublasLt.h cudnn.h " silicon
     sdk["runtime"]         = "jansson.h"
-    sdk["tuner"]           = "jansson.h " silicon
+    sdk["tuner"]           = "jansson.h zstd.h " silicon
 
     # Public headers may use the C library; the floors POSIX and Linux as well.
     c_library = " assert.h complex.h ctype.h errno.h fenv.h float.h inttypes.h iso646.h limits.h locale.h math.h" \
