@@ -91,6 +91,7 @@ typedef struct recorder {
     int                        block_count, per_row;
     hone_choice                anchor;
     int                        anchor_id;
+    bool                       anchor_lost; /* its number is dead */
     double                     admit_s;
     int                        admitted;
 } recorder;
@@ -141,7 +142,8 @@ static hone_status take_block_once(recorder *r, const int *rows, int count, int 
         memset(fates, 0, sizeof fates);
         status = r->oracle->time(r->oracle->self, ids, lanes, 1, seconds, fates);
         if (status != HONE_OK) break;
-        if (fates[0].fate != HONE_FATE_RIGHT)
+        r->anchor_lost = fates[0].fate != HONE_FATE_RIGHT;
+        if (r->anchor_lost)
             status = hone_fail(HONE_ERROR_UNSUPPORTED, "the untuned choice fails while it is timed: %s", fates[0].why);
         anchors[round] = seconds[0];
         for (int i = 1; i < lanes; i++) {
@@ -217,14 +219,9 @@ static void take_out_drift(recorder *r)
         }
 }
 
-static hone_status measure(recorder *r)
+static hone_status measure_rows(recorder *r)
 {
     hone_recording *out = r->out;
-    hone_admission  admission = {0};
-    HONE_TRY(r->oracle->admit(r->oracle->self, &r->anchor, 1, &admission));
-    HONE_CHECK(admission.fate == HONE_FATE_RIGHT, HONE_ERROR_UNSUPPORTED, "the untuned choice is not right: %s",
-               admission.why);
-    r->anchor_id = admission.id;
     for (int i = 0; i < out->row_count; i++) r->order[i] = i;
     HONE_TRY(take_blocks(r, out->row_count, r->options->rounds, true, 0, out->row_count));
 
@@ -238,10 +235,21 @@ static hone_status measure(recorder *r)
             r->order[near++] = i;
     }
     HONE_TRY(take_blocks(r, near, AGAIN * r->options->rounds, false, out->row_count, out->row_count + near));
-    r->oracle->drop(r->oracle->self, r->anchor_id);
     take_out_drift(r);
     out->admit_s = r->admit_s / r->admitted;
     return hone_recording_settle(out);
+}
+
+static hone_status measure(recorder *r)
+{
+    hone_admission admission = {0};
+    HONE_TRY(r->oracle->admit(r->oracle->self, &r->anchor, 1, &admission));
+    HONE_CHECK(admission.fate == HONE_FATE_RIGHT, HONE_ERROR_UNSUPPORTED, "the untuned choice is not right: %s",
+               admission.why);
+    r->anchor_id = admission.id;
+    hone_status status = measure_rows(r);
+    if (!r->anchor_lost) r->oracle->drop(r->oracle->self, r->anchor_id);
+    return status;
 }
 
 /* --- its rows -------------------------------------------------------------------------------------------------- */

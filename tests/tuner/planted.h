@@ -15,6 +15,7 @@ typedef struct planted {
     int         fate_every;  /* 0: none */
     int         fails_after; /* the winner-to-be fails at this many samples of it; 0: never */
     int         interrupt_at; /* the call that is interrupted; 0: none */
+    bool        again;       /* candidates may be admitted twice */
     /* what was seen */
     hone_random random;
     double      clock;
@@ -23,7 +24,7 @@ typedef struct planted {
         hone_choice choice;
         bool        alive;
         int         samples;
-    } ids[4096];
+    } ids[16384];
     int         id_count;
 } planted;
 
