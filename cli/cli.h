@@ -164,6 +164,7 @@ typedef struct cli_hone {
 typedef struct cli_hone_options {
     const char *device;  /* NULL: "cpu:0" */
     int         threads; /* that a launch may use; 0: 1 */
+    bool        untuned; /* choices as they are without measurements of single problems */
     bool        quiet;   /* the library's warnings are not passed on */
     bool        limited; /* no CPU kernel above isa_limit, whatever HONE_ISA allows */
     hone_isa    isa_limit;
@@ -177,6 +178,9 @@ void cli_close(cli_hone *hone);
  * CLI_FINE, where all is set. Nothing may have been printed yet. */
 int           cli_peers_at_their_best(const cli_call *call, const cli_hone *hone);
 extern char **cli_command; /* the words that the program was called with */
+
+/* Measures the ceilings of a device of the host, with a word of progress, and makes them the device's. Not kept. */
+hone_status cli_measure_ceilings(hone_be_device *device);
 
 /* A request for a problem as it would be made by a call with well aligned operands. */
 hone_request cli_request(const cli_hone *hone, const hone_op *op, const void *problem);

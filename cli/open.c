@@ -16,6 +16,7 @@ int cli_open(const cli_call *call, const cli_hone_options *options, cli_hone *ou
     hone_context_options chosen = HONE_CONTEXT_OPTIONS;
     *out = (cli_hone){0};
     out->threads = chosen.thread_count = options->threads > 1 ? options->threads : 1;
+    if (options->untuned) chosen.tune = HONE_TUNE_OFF;
     if (!options->quiet) {
         chosen.log = pass_on;
         chosen.log_user = (void *)(uintptr_t)call;

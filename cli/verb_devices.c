@@ -33,8 +33,8 @@ static const struct {
 
 typedef enum origin { ORIGIN_NONE, ORIGIN_KEPT, ORIGIN_MEASURED, ORIGIN_NOT_KEPT } origin;
 
-/* Measures what the silicon gives, whatever HONE_ISA allows of it: the figures are kept for later runs. */
-static hone_status measure(hone_be_device *device)
+/* What the silicon gives, whatever HONE_ISA allows of it: the figures are kept for later runs. */
+hone_status cli_measure_ceilings(hone_be_device *device)
 {
     hone_cpu_facts full = device->cpu;
     hone_ceilings  found;
@@ -59,7 +59,7 @@ static origin find_ceilings(const cli_call *call, hone_be_device *device)
         if (device->ceilings_known) return ORIGIN_KEPT;
         if (kept != HONE_ERROR_NOT_FOUND) cli_say(call, "%s; measuring again", hone_last_error());
     }
-    if (measure(device) != HONE_OK) {
+    if (cli_measure_ceilings(device) != HONE_OK) {
         cli_say(call, "the ceilings of %s could not be measured: %s", device->name, hone_last_error());
         return ORIGIN_NONE;
     }

@@ -8,11 +8,15 @@ cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_LIBDIR BASE_DIRECTORY ${CMAKE_INSTAL
     OUTPUT_VARIABLE libdir_from_bindir)
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_LIBEXECDIR BASE_DIRECTORY ${CMAKE_INSTALL_FULL_LIBDIR}
     OUTPUT_VARIABLE libexecdir_from_libdir)
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_LIBEXECDIR BASE_DIRECTORY ${CMAKE_INSTALL_FULL_BINDIR}
+    OUTPUT_VARIABLE libexecdir_from_bindir)
 
 set_source_files_properties(runtime/modules.c TARGET_DIRECTORY hone_objects PROPERTIES COMPILE_DEFINITIONS
     "HONE_LIBDIR=\"${CMAKE_INSTALL_FULL_LIBDIR}\";HONE_MODULES_IN_LIBDIR=\"${modules_in_libdir}\";\
 HONE_LIBDIR_FROM_BINDIR=\"${libdir_from_bindir}\";\
+HONE_LIBEXEC=\"${CMAKE_INSTALL_FULL_LIBEXECDIR}/hone\";\
 HONE_LIBEXEC_FROM_LIBDIR=\"${libexecdir_from_libdir}/hone\";\
+HONE_LIBEXEC_FROM_BINDIR=\"${libexecdir_from_bindir}/hone\";\
 HONE_PROBE_FROM_LIBDIR=\"${libexecdir_from_libdir}/hone/hone-probe\"")
 
 set_source_files_properties(runtime/profile/names.c TARGET_DIRECTORY hone_objects PROPERTIES COMPILE_DEFINITIONS

@@ -123,11 +123,10 @@ void hone_rt_program(const char *name, char *out, size_t capacity)
     char      own[PATH_SIZE], path[PATH_SIZE];
     bool      library = false, known = own_folder(own, &library);
     hone_text text = hone_text_in(out, capacity);
-    if (known && path_is(path, "%s%s/" HONE_LIBEXEC_FROM_LIBDIR "/%s", own, library ? "" : "/" HONE_LIBDIR_FROM_BINDIR,
-                         name))
+    if (known && path_is(path, "%s/%s/%s", own, library ? HONE_LIBEXEC_FROM_LIBDIR : HONE_LIBEXEC_FROM_BINDIR, name))
         hone_text_add(&text, "%s", path);
     else
-        hone_text_add(&text, "%s/" HONE_LIBEXEC_FROM_LIBDIR "/%s", HONE_LIBDIR, name);
+        hone_text_add(&text, "%s/%s", HONE_LIBEXEC, name);
 }
 
 /* --- whom to trust ---------------------------------------------------------------------------------------------- */

@@ -102,6 +102,7 @@ static hone_status hello(worker *w, const hone_module *const *modules, int count
     HONE_CHECK(hone_wire_ended(&w->in) && protocol == HONE_WIRE_PROTOCOL, HONE_ERROR_FORMAT,
                "the worker speaks protocol %d, its parent %u", HONE_WIRE_PROTOCOL, protocol);
     how.thread_count = w->threads;
+    how.tune = HONE_TUNE_OFF; /* what it packs with must not depend on rows that a session is writing */
     if (*path) how.profile_path = path;
     HONE_TRY(hone_rt_context_create(&how, modules, count, &w->handle));
     HONE_TRY(hone_rt_context_hold(w->handle, &w->context));

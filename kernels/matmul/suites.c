@@ -37,6 +37,54 @@ static const char *const transformer[] = {
     "f32 nt 8x50257x768",                  /* words out of states */
     NULL};
 
+/* Convolutions of ResNet-50 and MobileNet on pictures of 224 x 224, as the products they become: those of 1 x 1 as they
+ * are, those of 3 x 3 and 7 x 7 with each patch a row; and what stands behind them. */
+static const char *const convnet[] = {
+    "f32 nn 12544x64x147 +bias+relu",      /* 7 x 7 over three colours */
+    "f32 nn 3136x64x64 +bias+relu",        /* 56 x 56: into the block, */
+    "f32 nn 3136x64x576 +bias+relu",       /* its 3 x 3, */
+    "f32 nn 3136x256x64 +bias+residual+relu", /* and out of it */
+    "f32 nn 784x128x512 +bias+relu",       /* 28 x 28 */
+    "f32 nn 784x128x1152 +bias+relu",
+    "f32 nn 784x512x128 +bias+residual+relu",
+    "f32 nn 196x256x1024 +bias+relu",      /* 14 x 14 */
+    "f32 nn 196x256x2304 +bias+relu",
+    "f32 nn 196x1024x256 +bias+residual+relu",
+    "f32 nn 49x512x2048 +bias+relu",       /* 7 x 7 */
+    "f32 nn 49x512x4608 +bias+relu",
+    "f32 nn 49x2048x512 +bias+residual+relu",
+    "f32 nn 12544x16x32 +bias",            /* MobileNet's narrow ends */
+    "f32 nn 3136x144x24 +bias+relu",
+    "f32 nn 1x1000x2048 +bias",            /* the classes of one picture, */
+    "f32 nn 32x1000x2048 +bias",           /* and of a batch */
+    NULL};
+
+/* One step of a GPT-2 block of 512 tokens, of a classifier's last layer and of an LSTM: forward, the gradient of the
+ * input, and the gradient of the weights, accumulated. */
+static const char *const training[] = {
+    "f32 nn 512x2304x768 +bias",
+    "f32 nt 512x768x2304",
+    "f32 tn 768x2304x512 beta=1",
+    "f32 nn 512x768x768 +bias+residual",
+    "f32 nt 512x768x768",
+    "f32 tn 768x768x512 beta=1",
+    "f32 nn 512x3072x768 +bias+store+gelu",
+    "f32 nt 512x3072x768 +gelu_gradient",
+    "f32 tn 768x3072x512 beta=1",
+    "f32 nn 512x768x3072 +bias+residual",
+    "f32 nt 512x768x3072",
+    "f32 tn 3072x768x512 beta=1",
+    "f32 nt 512x512x64 batch=12",          /* scores, and their gradients */
+    "f32 nn 512x64x512 batch=12",
+    "f32 tn 512x64x512 batch=12",
+    "f32 nn 64x1000x2048 +bias",
+    "f32 nt 64x2048x1000",
+    "f32 tn 2048x1000x64 beta=1",
+    "f32 nn 32x2048x512 +bias",            /* an LSTM's four gates at once */
+    "f32 tn 512x2048x32 beta=1",
+    "f64 nn 128x128x128",                  /* what is computed in double beside it */
+    NULL};
+
 static const char *const full[] = {"f32 nn 64x64x64",
                                    "f32 nn 128x128x128",
                                    "f32 nn 256x256x256",
@@ -125,6 +173,7 @@ const char *const *hone_matmul_suite(const char *name)
         const char        *name;
         const char *const *problems;
     } suites[] = {{"smoke", smoke}, {"quick", quick}, {"transformer", transformer}, {"full", full},
+                  {"convnet", convnet}, {"training", training},
                   {"matmul-f32", speed}, {"matmul-f32-drawn", drawn}, {"matmul-f32-tiny", tiny}};
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
         if (strcmp(suites[i].name, name) == 0) return suites[i].problems;

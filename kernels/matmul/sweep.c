@@ -15,7 +15,7 @@
 #include "kernels/matmul/frame.h"
 #include "kernels/matmul/sweep.h"
 
-enum { ACROSS, COLUMNS, PARAMETER_COUNT };
+enum { COLUMNS, ACROSS, PARAMETER_COUNT }; /* what across stands for depends on the blocks */
 enum { ROWS = HONE_MATMUL_SWEEP_ROWS, FEW_ROWS = 16, SHORT_K = 64, CHAINED_K = 16 };
 
 static const int64_t across_values[] = {2, 3, 4, 6, 8};
@@ -23,13 +23,13 @@ static const int64_t columns_values[] = {512, 1024, 2048, 4096, 8192};
 #define COUNT(values) ((int)(sizeof(values) / sizeof((values)[0])))
 
 static const hone_parameter parameters[PARAMETER_COUNT] = {
-    [ACROSS] = {"across", 8, COUNT(across_values), across_values, NULL, "vectors of a panel, as far as registers go"},
     [COLUMNS] = {"columns", 4096, COUNT(columns_values), columns_values, NULL, "columns of a block, at most"},
+    [ACROSS] = {"across", 8, COUNT(across_values), across_values, NULL, "vectors of a panel, as far as registers go"},
 };
 
 static int64_t across_stands(const hone_request *request, const hone_config *config);
 static int64_t columns_stands(const hone_request *request, const hone_config *config);
-static const hone_sameness same[] = {{ACROSS, 0, across_stands}, {COLUMNS, 0, columns_stands}};
+static const hone_sameness same[] = {{COLUMNS, 0, columns_stands}, {ACROSS, 1u << COLUMNS, across_stands}};
 static const hone_space space = {PARAMETER_COUNT, parameters, 0, NULL, COUNT(same), same};
 
 const hone_matmul_sweep_kit *const hone_matmul_sweeps[] = {
