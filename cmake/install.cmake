@@ -18,6 +18,11 @@ if(HONE_MODULES)
     install(TARGETS ${HONE_MODULES} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/${modules_in_libdir} COMPONENT runtime)
     install(TARGETS hone_probe RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/hone COMPONENT runtime)
 endif()
+# profiles of known kinds of machines, where there are any: the furthest layer (docs/profiles.md)
+if(IS_DIRECTORY ${PROJECT_SOURCE_DIR}/profiles)
+    install(DIRECTORY profiles/ DESTINATION ${CMAKE_INSTALL_DATADIR}/hone/profiles COMPONENT runtime
+        FILES_MATCHING PATTERN "*.jsonl")
+endif()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 
 # pkg-config

@@ -214,6 +214,45 @@ void hone_rt_evidence_of(hone_rt_measured *measured, const hone_request *request
     hone_sentence_back(&before);
 }
 
+const char *hone_rt_row_doubt(hone_rt_context *context, const hone_be_device *device, const hone_rt_row *row,
+                              char why[HONE_RT_DOUBT_MAX], hone_rt_plan **plan)
+{
+    const hone_kernel *kernels[HONE_RT_KERNELS_MAX], *kernel;
+    hone_rt_culprits   none = {0};
+    hone_rt_problem    problem;
+    hone_rt_plan      *made;
+    hone_config        config;
+    const hone_op     *op;
+    if (plan) *plan = NULL;
+    if (hone_rt_problem_parse(context, row->problem, &op, &problem) != HONE_OK) {
+        snprintf(why, HONE_RT_DOUBT_MAX, "%s", hone_last_error());
+        return why;
+    }
+    hone_request request = {.device = device,
+                            .op = op,
+                            .problem = problem.bytes,
+                            .threads = row->threads,
+                            .alignment = row->alignment,
+                            .flags = row->flags,
+                            .scratch_cap = row->scratch_cap};
+    char         text[HONE_PROBLEM_TEXT_MAX];
+    hone_rt_problem_print(op, problem.bytes, text, sizeof text);
+    if (strcmp(text, row->problem) != 0) return "its problem is not written as hone writes it, and never found";
+    int         count = hone_rt_kernels(context, op, device, kernels, HONE_RT_KERNELS_MAX);
+    looking     at = {NULL, &request, kernels, count, &none};
+    const char *doubts = doubt(&at, &row->best, &kernel, &config, why);
+    if (doubts) return doubts;
+    if (hone_rt_plan_with(context, &request, kernel, &config, &made) != HONE_OK) {
+        snprintf(why, HONE_RT_DOUBT_MAX, "%s", hone_last_error());
+        return why;
+    }
+    if (plan)
+        *plan = made;
+    else
+        hone_rt_plan_release(made);
+    return NULL;
+}
+
 /* --- choices --------------------------------------------------------------------------------------------------- */
 
 uint64_t hone_rt_choice_hash(const char *problem, int threads, unsigned alignment, unsigned flags, const char *kernel,

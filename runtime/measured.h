@@ -18,7 +18,7 @@ void        hone_rt_measured_close(hone_rt_measured *measured); /* NULL is fine 
 void hone_rt_measured_refresh(hone_rt_measured *measured);
 
 /* What may not be tried for a problem. */
-enum { HONE_RT_CULPRITS_MAX = 512 };
+enum { HONE_RT_CULPRITS_MAX = 512, HONE_RT_DOUBT_MAX = 1024 };
 typedef struct hone_rt_culprits {
     int      count;
     uint64_t at[HONE_RT_CULPRITS_MAX]; /* hashes of kernel, version, identity and configuration */
@@ -47,6 +47,11 @@ typedef struct hone_rt_evidence {
 void hone_rt_evidence_of(hone_rt_measured *measured, const hone_request *request, const hone_rt_row *given,
                          const hone_kernel *const *kernels, int count, bool some, const hone_rt_culprits *culprits,
                          hone_rt_evidence *out);
+
+/* Could this context use what a row says? NULL: it could, and *plan (may be NULL) is of it. Else why not, in `why` or
+ * static. All modules are asked. */
+const char *hone_rt_row_doubt(hone_rt_context *context, const hone_be_device *device, const hone_rt_row *row,
+                              char why[HONE_RT_DOUBT_MAX], hone_rt_plan **plan);
 
 /* "kernel version identity configuration" of a problem, as one number: equal where the same would be launched. */
 uint64_t hone_rt_choice_hash(const char *problem, int threads, unsigned alignment, unsigned flags, const char *kernel,

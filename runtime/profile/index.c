@@ -2,7 +2,7 @@
  *
  * Files come and go meanwhile: journals begin, and compaction (fold.c) puts one file in the place of many. Folders are
  * listed before and after their files were read, and all is read again where the lists differ, so that no row is missed
- * between two files; a row whose file is gone when it is asked for has the folders read again, once. */
+ * between two files; a row whose file is gone when it is asked for has the folders read again. */
 #include <pthread.h>
 #include <string.h>
 
@@ -11,14 +11,16 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "runtime/profile/names.h"
+#include "runtime/profile/scan.h"
 #include "runtime/profile/table.h"
 
-enum { LAYERS_MAX = 16 };
+enum { LAYERS_MAX = 16, ATTEMPTS = 8 };
 
 struct hone_rt_rows {
     pthread_mutex_t lock;
     char            silicon[160];
     char           *path; /* as given; NULL: as everywhere */
+    bool            one_file; /* and not what `path` says: never read again */
     hone_rt_table  *table;
     int            *order; /* those that count, once somebody asked for them */
     int             order_count;
@@ -55,7 +57,6 @@ static hone_status go_through(const char *silicon, const char *path, hone_rt_tab
 
 static hone_status build(const char *silicon, const char *path, hone_rt_table **out)
 {
-    enum { ATTEMPTS = 8 };
     hone_status status = HONE_OK;
     *out = NULL;
     for (int i = 0; i < ATTEMPTS; i++) {
@@ -97,6 +98,49 @@ hone_status hone_rt_rows_open(const hone_be_device *device, const char *path, ho
     return HONE_OK;
 }
 
+/* The silicon of the first line that tells one. */
+static hone_status find_silicon(void *user, const char *line, size_t bytes, uint64_t offset, bool whole)
+{
+    hone_rt_row row;
+    char       *silicon = user;
+    (void)offset;
+    if (*silicon || !whole || bytes >= HONE_RT_ROW_TEXT_MAX) return HONE_OK;
+    hone_status status = hone_rt_row_parse(NULL, line, bytes, &row);
+    if (status == HONE_OK) memcpy(silicon, row.silicon, sizeof row.silicon);
+    return status == HONE_ERROR_MEMORY ? status : HONE_OK;
+}
+
+hone_status hone_rt_rows_open_file(const char *file, hone_rt_rows **out)
+{
+    const char *slash = strrchr(file, '/');
+    char        folder[HONE_RT_PATH_MAX];
+    bool        taken;
+    *out = NULL;
+    hone_rt_rows *rows = hone_alloc(1, sizeof *rows);
+    if (!rows) return HONE_ERROR_MEMORY;
+    hone_text text = hone_text_in(folder, sizeof folder);
+    hone_text_add(&text, "%.*s", slash ? (int)(slash - file + !!(slash == file)) : 1, slash ? file : ".");
+    hone_status status = hone_rt_scan(file, find_silicon, rows->silicon);
+    if (status == HONE_OK) status = hone_rt_table_new(rows->silicon, &rows->table);
+    if (status == HONE_OK)
+        status = hone_rt_table_add(rows->table, folder, slash ? slash + 1 : file, 0, false, &taken);
+    if (status != HONE_OK) {
+        hone_rt_table_free(rows->table);
+        hone_free(rows);
+        return status;
+    }
+    hone_rt_table_sort(rows->table);
+    pthread_mutex_init(&rows->lock, NULL);
+    rows->one_file = true;
+    *out = rows;
+    return HONE_OK;
+}
+
+const char *hone_rt_rows_silicon(const hone_rt_rows *rows)
+{
+    return rows->silicon;
+}
+
 void hone_rt_rows_close(hone_rt_rows *rows)
 {
     if (!rows) return;
@@ -109,6 +153,7 @@ void hone_rt_rows_close(hone_rt_rows *rows)
 static hone_status refresh(hone_rt_rows *rows)
 {
     hone_rt_table *fresh;
+    HONE_CHECK(!rows->one_file, HONE_ERROR_STATE, "the file was changed while it was in use");
     HONE_TRY(build(rows->silicon, rows->path, &fresh));
     hone_rt_table_free(rows->table);
     hone_free(rows->order);
@@ -201,7 +246,7 @@ hone_status hone_rt_rows_next(hone_rt_rows *rows, const hone_request *request, i
     pthread_mutex_lock(&rows->lock);
     uint64_t    base = base_of(rows, request, text);
     hone_status status = look(rows, base, request, nth, &found);
-    if (status == HONE_ERROR_STATE && (status = refresh(rows)) == HONE_OK)
+    for (int i = 0; i < ATTEMPTS && status == HONE_ERROR_STATE && (status = refresh(rows)) == HONE_OK; i++)
         status = look(rows, base, request, nth, &found);
     if (status == HONE_OK && layer) *layer = rows->table->at[found.at].layer;
     pthread_mutex_unlock(&rows->lock);
@@ -229,7 +274,7 @@ hone_status hone_rt_rows_quarantined(hone_rt_rows *rows, const hone_request *req
     pthread_mutex_lock(&rows->lock);
     uint64_t    base = base_of(rows, request, text);
     hone_status status = look_quarantined(rows, base, nth, out);
-    if (status == HONE_ERROR_STATE && (status = refresh(rows)) == HONE_OK)
+    for (int i = 0; i < ATTEMPTS && status == HONE_ERROR_STATE && (status = refresh(rows)) == HONE_OK; i++)
         status = look_quarantined(rows, base, nth, out);
     pthread_mutex_unlock(&rows->lock);
     if (status == HONE_OK || status == HONE_ERROR_NOT_FOUND) hone_sentence_back(&before);
@@ -250,12 +295,25 @@ static hone_status entry_at(hone_rt_rows *rows, int index, int *at)
     return HONE_OK;
 }
 
+/* The line of the index-th row that counts, and its place. A line has room for HONE_RT_PROFILE_LINE_MAX bytes. */
+static hone_status line_at(hone_rt_rows *rows, int index, char *line, int *at)
+{
+    hone_status status;
+    int         attempts = 0;
+    do {
+        status = entry_at(rows, index, at);
+        if (status == HONE_OK) status = hone_rt_table_line(rows->table, *at, line);
+    } while (status == HONE_ERROR_STATE && attempts++ < ATTEMPTS && (status = refresh(rows)) == HONE_OK);
+    return status;
+}
+
 hone_status hone_rt_rows_at(hone_rt_rows *rows, int index, hone_rt_row *out)
 {
-    int at;
+    char line[HONE_RT_PROFILE_LINE_MAX];
+    int  at;
     pthread_mutex_lock(&rows->lock);
-    hone_status status = entry_at(rows, index, &at);
-    if (status == HONE_OK) status = hone_rt_table_row(rows->table, at, out);
+    hone_status status = line_at(rows, index, line, &at);
+    if (status == HONE_OK) status = hone_rt_row_parse(rows->silicon, line, rows->table->at[at].bytes, out);
     pthread_mutex_unlock(&rows->lock);
     return status;
 }
@@ -265,8 +323,7 @@ hone_status hone_rt_rows_text(hone_rt_rows *rows, int index, char *out, size_t *
     int at;
     *bytes = 0;
     pthread_mutex_lock(&rows->lock);
-    hone_status status = entry_at(rows, index, &at);
-    if (status == HONE_OK) status = hone_rt_table_line(rows->table, at, out);
+    hone_status status = line_at(rows, index, out, &at);
     if (status == HONE_OK) {
         *bytes = rows->table->at[at].bytes;
         out[(*bytes)++] = '\n';

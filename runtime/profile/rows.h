@@ -85,7 +85,8 @@ hone_status hone_rt_rows_next(hone_rt_rows *rows, const hone_request *request, i
 hone_status hone_rt_rows_quarantined(hone_rt_rows *rows, const hone_request *request, int nth, hone_rt_row *out);
 
 /* All rows that count, in the order of their keys, quarantine among them: 0, 1, ..., HONE_ERROR_NOT_FOUND past the
- * last. HONE_ERROR_FORMAT: this one cannot be read, and why; the next may be. */
+ * last. HONE_ERROR_FORMAT: this one cannot be read, and why; the next may be. An index stands until rows are added and
+ * the folders read again, which somebody's compaction makes necessary as well. */
 hone_status hone_rt_rows_at(hone_rt_rows *rows, int index, hone_rt_row *out);
 /* The same row as it lies on the disk: its whole line with the newline, in room for HONE_RT_ROW_TEXT_MAX bytes. */
 hone_status hone_rt_rows_text(hone_rt_rows *rows, int index, char *out, size_t *bytes, int *layer);
@@ -100,6 +101,35 @@ typedef struct hone_rt_rows_facts {
 void hone_rt_rows_facts_of(hone_rt_rows *rows, hone_rt_rows_facts *out);
 /* What was passed over and why, a sentence each, valid until refresh or close; NULL past the last. */
 const char *hone_rt_rows_remark(hone_rt_rows *rows, int index);
+
+/* The rows of one file, whatever its name and of whichever silicon its first row is. */
+hone_status hone_rt_rows_open_file(const char *file, hone_rt_rows **out);
+const char *hone_rt_rows_silicon(const hone_rt_rows *rows);
+
+/* --- keeping house ------------------------------------------------------------------------------------------------ */
+
+typedef struct hone_rt_fold_facts {
+    int  files;      /* that became one */
+    int  left;       /* journals of processes that are there, or may be */
+    int  rows;       /* that count, and are in it */
+    int  superseded; /* that no longer did */
+    int  damaged;    /* lines that nobody could read */
+    char file[4352]; /* the new one; empty: there was nothing to do, or nothing to keep */
+} hone_rt_fold_facts;
+
+/* Makes one file of all journals in the first folder whose writers are done, and of what was folded before. Others may
+ * read, write and fold meanwhile. What is gone when it fails, or is killed, is in another file already. */
+hone_status hone_rt_rows_fold(const hone_be_device *device, const char *path, hone_rt_fold_facts *out);
+
+typedef struct hone_rt_merge_facts {
+    int  rows, silicons; /* taken, and how many kinds of silicon they are of */
+    int  devices;        /* first lines taken: of silicon that had none here */
+    int  refused;        /* lines that were not taken */
+    char why[512];       /* the first of them, and the reason */
+} hone_rt_merge_facts;
+
+/* Copies the rows of a file, all or none of each silicon's, into the first folder, each looked at. */
+hone_status hone_rt_rows_merge(const char *path, const char *file, hone_rt_merge_facts *out);
 
 /* --- text -------------------------------------------------------------------------------------------------------- */
 

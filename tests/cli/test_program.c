@@ -18,6 +18,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "runtime/profile/rows.h"
+
 static char        program[8192]; /* as the shell runs it */
 static bool        emulated;      /* an emulator runs the program, but not the probe that it starts */
 static char        folder[] = "/tmp/hone-test-cli-XXXXXX";
@@ -470,6 +472,125 @@ static void shows_and_lists_profiles(void **state)
     drop(&none);
 }
 
+/* A row for this machine, in the folder that is written. */
+static void keep_row(hone_rt_context *context, const char *text, const char *kernel, double seconds, bool quarantine)
+{
+    hone_rt_journal  *journal;
+    hone_rt_candidate candidates[HONE_RT_KERNELS_MAX];
+    hone_rt_problem   problem;
+    const hone_op    *op;
+    const char       *rule;
+    hone_rt_row       row = {.kind = quarantine ? HONE_RT_ROW_QUARANTINE : HONE_RT_ROW_MEASURED, .threads = 1,
+                             .alignment = 64, .complete = true, .compared = 100};
+    hone_be_device   *device = hone_rt_device_at(context, 0);
+    snprintf(row.problem, sizeof row.problem, "%s", text);
+    assert_int_equal(hone_rt_problem_parse(context, text, &op, &problem), HONE_OK);
+    hone_request request = {.device = device, .op = op, .problem = problem.bytes, .threads = 1, .alignment = 64};
+    hone_rt_rank_first(context, &request, candidates, HONE_RT_KERNELS_MAX, &rule);
+    snprintf(row.best.kernel, sizeof row.best.kernel, "%s", kernel ? kernel : candidates[1].kernel->name);
+    if (!kernel) {
+        row.best.version = candidates[1].kernel->version;
+        hone_config_print(candidates[1].kernel->space, &candidates[1].config, row.best.config, sizeof row.best.config);
+    }
+    if (!quarantine) {
+        row.best.median_s = row.best.low_s = row.best.high_s = row.samples[0] = seconds;
+        row.sample_count = row.best.rounds = 1;
+    }
+    snprintf(row.reason, sizeof row.reason, "%s", quarantine ? "it hung past its deadline" : "three data sets");
+    assert_int_equal(hone_rt_journal_open(device, folder, &journal), HONE_OK);
+    assert_int_equal(hone_rt_journal_add(journal, &row), HONE_OK);
+    hone_rt_journal_close(journal);
+}
+
+static void keeps_rows(void **state)
+{
+    static const char *const tidy[] = {"profile show", "profile show matmul", "profile list", "profile verify",
+                                       "profile show \"matmul f32 nn 8x8x8\"", "profile hash"};
+    char                     arguments[512];
+    hone_context            *hone;
+    hone_rt_context         *context;
+    (void)state;
+    assert_int_equal(hone_context_create(NULL, &hone), HONE_OK);
+    assert_int_equal(hone_rt_context_hold(hone, &context), HONE_OK);
+    json_t *empty = parsed("profile hash --json");
+    assert_true(number_at(empty, "choices") == 0);
+    keep_row(context, "matmul f32 nn 8x8x8", NULL, 1e-6, false);
+    snprintf(arguments, sizeof arguments, "profile export > %s/exported.rows", folder); /* no name of ours */
+    answer exported = run(arguments);
+    expect(arguments, &exported, 0);
+    drop(&exported);
+    keep_row(context, "matmul f32 nn 8x8x9", "cpu.was_once", 1e-6, false);
+    keep_row(context, "matmul f32 nn 8x8x9", "cpu.was_worse", 0, true);
+
+    json_t *shown = parsed("profile show --json");
+    assert_true(number_at(shown, "measured") == 2 && number_at(shown, "quarantined") == 1);
+    json_t *rows = parsed("profile show matmul --json"), *row = json_array_get(json_object_get(rows, "rows"), 0);
+    assert_int_equal(json_array_size(json_object_get(rows, "rows")), 3);
+    assert_string_equal(string_at(row, "problem"), "matmul f32 nn 8x8x8");
+    assert_true(number_at(json_object_get(row, "best"), "median_seconds") == 1e-6);
+    answer none = run("profile show conv");
+    expect("profile show conv", &none, 1);
+    drop(&none);
+
+    snprintf(arguments, sizeof arguments, "profile diff %s/exported.rows --json", folder);
+    json_t *different = parsed_with("", arguments, 1);
+    assert_true(number_at(different, "alike") == 1);
+    assert_int_equal(json_array_size(json_object_get(different, "different")), 2);
+    snprintf(arguments, sizeof arguments, "profile diff %s/exported.rows %s/exported.rows --json", folder, folder);
+    json_t *alike = parsed(arguments);
+    assert_int_equal(json_array_size(json_object_get(alike, "different")), 0);
+
+    json_t *verified = parsed("profile verify --json --judge"), *remarks = json_object_get(verified, "remarks");
+    assert_true(number_at(verified, "sound") == 3 && number_at(verified, "wrong") == 0);
+    assert_true(number_at(verified, "stale") == 1 && number_at(verified, "judged") == 1);
+    assert_string_equal(string_at(json_array_get(remarks, 0), "state"), "stale");
+    json_t *t4 = parsed("profile export --t4"), *results = json_object_get(t4, "results");
+    assert_string_equal(string_at(t4, "schema_version"), "1.0.0");
+    assert_int_equal(json_array_size(results), 3);
+    for (size_t i = 0; i < 3; i++) {
+        json_t *it = json_array_get(results, i), *problem = json_object_get(it, "problem");
+        bool    culprit = json_integer_value(json_object_get(it, "correctness")) == 0;
+        assert_string_equal(string_at(it, "invalidity"), culprit ? "timeout" : "correct");
+        assert_non_null(strstr(string_at(problem, "text"), culprit ? "8x8x9" : "8x8x"));
+        assert_int_equal(json_array_size(json_object_get(it, "measurements")), culprit ? 0 : 3);
+        string_at(json_object_get(it, "configuration"), "kernel");
+    }
+    for (size_t i = 0; i < sizeof tidy / sizeof *tidy; i++) {
+        answer a = run(tidy[i]);
+        expect(tidy[i], &a, 0);
+        expect_tidy(tidy[i], a.out);
+        drop(&a);
+    }
+    json_t *before = parsed("profile hash --json"), *folded = parsed("profile compact --json");
+    json_t *after = parsed("profile hash --json"), *again = parsed("profile compact --json");
+    assert_true(number_at(folded, "files") == 3 && number_at(folded, "rows") == 3 && number_at(again, "files") == 0);
+    assert_string_equal(string_at(before, "hash"), string_at(after, "hash"));
+    assert_string_not_equal(string_at(empty, "hash"), string_at(after, "hash"));
+
+    /* to another machine, and there: two commands */
+    snprintf(arguments, sizeof arguments, "HONE_PROFILE_PATH=%s/elsewhere", folder);
+    char    merge[640];
+    snprintf(merge, sizeof merge, "profile merge %s/exported.rows --json", folder);
+    json_t *merged = parsed_with(arguments, merge, 0), *file = json_array_get(json_object_get(merged, "files"), 0);
+    assert_true(number_at(file, "rows") == 1 && number_at(file, "devices") == 1 && number_at(file, "refused") == 0);
+    json_t *there = parsed_with(arguments, "profile verify --json", 0);
+    assert_true(number_at(there, "sound") == 1 && number_at(there, "stale") == 0);
+    answer choice = run_with(arguments, "explain \"matmul f32 nn 8x8x8\" --json");
+    expect_text("explain", choice.out, "estimated"); /* rows are off in tests */
+    drop(&choice);
+    snprintf(merge, sizeof merge, "HONE_TUNE=read %s", arguments);
+    choice = run_with(merge, "explain \"matmul f32 nn 8x8x8\" --json");
+    expect_text("explain", choice.out, "\"rule\": \"measured\"");
+    drop(&choice);
+    json_t *all[] = {empty, shown, rows, different, alike, verified, t4, before, folded, after, again, merged, there};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) json_decref(all[i]);
+    hone_rt_context_release(context);
+    assert_int_equal(hone_context_destroy(hone), HONE_OK);
+    char remove[256];
+    snprintf(remove, sizeof remove, "rm -r %s/elsewhere %s/*.folded.*", folder, folder);
+    assert_int_equal(system(remove), 0);
+}
+
 /* Is there a finding about this, of that kind, whose text has `part` in it and whose mend has `mend`? */
 static void expect_finding(json_t *found, const char *kind, const char *part, const char *mend)
 {
@@ -849,6 +970,7 @@ int main(int count, char **words)
         cmocka_unit_test(draws_other_machines),
         cmocka_unit_test(draws_into_files),
         cmocka_unit_test(shows_and_lists_profiles),
+        cmocka_unit_test(keeps_rows),
         cmocka_unit_test(doctor_finds_what_is_wrong),
         cmocka_unit_test(damaged_profiles_are_told),
         cmocka_unit_test(measures_where_nothing_can_be_kept),

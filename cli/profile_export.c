@@ -1,0 +1,162 @@
+/* hone profile export: a whole profile as one file of its own form, or its figures in the form that tuners of kernels
+ * exchange (T4: a result for each configuration, with its times, whether it is valid, measurements and objectives). */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "cli/profile_parts.h"
+#include "runtime/profile/profile.h"
+
+/* --- our own form ------------------------------------------------------------------------------------------------ */
+
+static int export_rows(const cli_call *call, const cli_hone *hone)
+{
+    hone_ceilings ceilings;
+    hone_rt_rows *rows;
+    char          line[HONE_RT_PROFILE_LINE_MAX], *first;
+    size_t        bytes;
+    int           wrote = 0;
+    hone_status   status = hone_rt_profile_load(hone->device, NULL, &ceilings);
+    if (status == HONE_OK && hone_rt_profile_print(hone->device, &ceilings, &first, &bytes) == HONE_OK) {
+        wrote += fwrite(first, 1, bytes, stdout) == bytes;
+        hone_free(first);
+    } else if (status != HONE_ERROR_NOT_FOUND) {
+        cli_say(call, "%s", hone_last_error());
+    }
+    status = hone_rt_rows_open(hone->device, NULL, &rows);
+    if (status != HONE_OK) return cli_fail_status(call, status);
+    for (int i = 0; (status = hone_rt_rows_text(rows, i, line, &bytes, NULL)) != HONE_ERROR_NOT_FOUND; i++) {
+        hone_rt_row row;
+        if (status != HONE_OK || hone_rt_row_parse(hone->device->fingerprint, line, bytes, &row) != HONE_OK) {
+            cli_say(call, "a row is left out: %s", hone_last_error());
+            continue;
+        }
+        wrote += fwrite(line, 1, bytes, stdout) == bytes;
+    }
+    hone_rt_rows_close(rows);
+    if (fflush(stdout) != 0 || ferror(stdout)) return cli_fail(call, "the profile could not be written whole");
+    if (!wrote) cli_say(call, "there is nothing to export: no profile of this silicon is kept");
+    return wrote ? CLI_FINE : CLI_NO;
+}
+
+/* --- T4 ---------------------------------------------------------------------------------------------------------- */
+
+/* The word of T4 for why a configuration cannot be used. */
+static const char *invalidity(const char *reason)
+{
+    static const char *const words[][2] = {
+        {"hung", "timeout"},         {"deadline", "timeout"},      {"wrong", "correctness"},
+        {"element", "correctness"},  {"differs", "correctness"},   {"refuse", "constraints"},
+        {"prepar", "compile"},       {"compil", "compile"}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strstr(reason, words[i][0])) return words[i][1];
+    return "runtime";
+}
+
+/* Parameters by name; the kernel is one of them. */
+static json_t *configuration(const hone_rt_figure *it)
+{
+    json_t     *out = cli_object();
+    const char *at = it->config;
+    hone_word   word;
+    cli_set(out, "kernel", cli_string(it->kernel));
+    while (hone_word_next(&at, &word)) {
+        char        text[256];
+        const char *equals = memchr(word.at, '=', word.length);
+        int64_t     number;
+        if (!equals) continue;
+        hone_word value = {equals + 1, word.length - (size_t)(equals + 1 - word.at)};
+        snprintf(text, sizeof text, "%.*s", (int)(equals - word.at), word.at);
+        if (hone_word_numbers(value, 0, &number, 1)) {
+            cli_set(out, text, json_integer(number));
+        } else {
+            char said[256];
+            snprintf(said, sizeof said, "%.*s", (int)value.length, value.at);
+            cli_set(out, text, cli_string(said));
+        }
+    }
+    return out;
+}
+
+static json_t *measurement(const char *name, double value, const char *unit)
+{
+    json_t *out = cli_object();
+    cli_set(out, "name", cli_string(name));
+    cli_set(out, "value", cli_real(value));
+    cli_set(out, "unit", cli_string(unit));
+    return out;
+}
+
+/* One configuration of a row. Times are milliseconds, as that community gives them. */
+static json_t *t4_result(const hone_rt_row *row, const hone_rt_figure *it)
+{
+    json_t *out = cli_object(), *times = cli_object(), *runs = cli_array(), *measurements = cli_array();
+    json_t *objectives = cli_array(), *problem = cli_object();
+    bool    valid = row->kind == HONE_RT_ROW_MEASURED;
+    char    when[32];
+    time_t  at = (time_t)row->when;
+    struct tm utc;
+    if (!gmtime_r(&at, &utc) || !strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &utc)) *when = 0;
+    for (int i = 0; valid && it == &row->best && i < row->sample_count; i++)
+        cli_append(runs, cli_real(row->samples[i] * 1e3));
+    cli_set(times, "compilation_time", json_integer(0)); /* hone's kernels are compiled with it */
+    cli_set(times, "runtimes", runs);
+    cli_set(times, "search_algorithm", json_integer(0));
+    cli_set(times, "validation", json_integer(0));
+    if (valid) {
+        cli_append(measurements, measurement("time", it->median_s * 1e3, "ms"));
+        cli_append(measurements, measurement("time_low", it->low_s * 1e3, "ms"));
+        cli_append(measurements, measurement("time_high", it->high_s * 1e3, "ms"));
+    }
+    cli_append(objectives, cli_string("time"));
+    cli_set(problem, "text", cli_string(row->problem));
+    cli_set(problem, "threads", json_integer(row->threads));
+    cli_set(problem, "alignment", json_integer(row->alignment));
+    cli_set(out, "timestamp", cli_string(when));
+    cli_set(out, "problem", problem);
+    cli_set(out, "configuration", configuration(it));
+    cli_set(out, "times", times);
+    cli_set(out, "invalidity", cli_string(valid ? "correct" : invalidity(row->reason)));
+    cli_set(out, "correctness", json_integer(valid));
+    cli_set(out, "measurements", measurements);
+    cli_set(out, "objectives", objectives);
+    return out;
+}
+
+static int export_t4(const cli_call *call, const cli_hone *hone)
+{
+    profile_rows rows;
+    int          code = profile_rows_read(call, hone, NULL, &rows);
+    if (code != CLI_FINE) return code;
+    json_t *out = cli_object(), *results = cli_array(), *metadata = cli_object();
+    for (int i = 0; i < rows.count; i++) {
+        const hone_rt_row    *row = &rows.at[i];
+        const hone_rt_figure *figures[] = {&row->best, &row->next, &row->untuned};
+        for (int f = 0; f < 3; f++) {
+            bool again = f == 2 && ((!strcmp(figures[2]->kernel, figures[0]->kernel) &&
+                                     !strcmp(figures[2]->config, figures[0]->config)) ||
+                                    (!strcmp(figures[2]->kernel, figures[1]->kernel) &&
+                                     !strcmp(figures[2]->config, figures[1]->config)));
+            if (figures[f]->kernel[0] && !again) cli_append(results, t4_result(row, figures[f]));
+        }
+    }
+    cli_set(metadata, "device", cli_string(hone->device->label));
+    cli_set(metadata, "silicon", cli_string(hone->device->fingerprint));
+    cli_set(metadata, "tuner", cli_string("hone"));
+    cli_set(metadata, "version", cli_string(hone_version_string()));
+    cli_set(out, "schema_version", cli_string("1.0.0"));
+    cli_set(out, "metadata", metadata);
+    cli_set(out, "results", results);
+    cli_print_json(out);
+    int count = rows.count;
+    free(rows.at);
+    if (!count) cli_say(call, "there is nothing to export: nothing was measured on this silicon");
+    return count ? CLI_FINE : CLI_NO;
+}
+
+int profile_export(const cli_call *call, const cli_hone *hone)
+{
+    return cli_given(call, "t4") ? export_t4(call, hone) : export_rows(call, hone);
+}
