@@ -138,6 +138,34 @@ static inline vec_f64 vec_sums_f64(vec_f64 x[VEC_LANES_F64])
     return _mm256_permute2f128_pd(x[0], x[1], 0x20) + _mm256_permute2f128_pd(x[0], x[1], 0x31);
 }
 
+static inline vec_f32 vec_load_group_f32(const float *p, int count)
+{
+    double two;
+    switch (count) {
+    case 1: return vec_broadcast_f32(*p);
+    case 2: __builtin_memcpy(&two, p, sizeof two); return _mm256_castpd_ps(_mm256_set1_pd(two));
+    case 4: return _mm256_broadcast_ps((const __m128 *)p);
+    default: return vec_load_f32(p);
+    }
+}
+
+static inline vec_f64 vec_load_group_f64(const double *p, int count)
+{
+    switch (count) {
+    case 1: return vec_broadcast_f64(*p);
+    case 2: return _mm256_broadcast_pd((const __m128d *)p);
+    default: return vec_load_f64(p);
+    }
+}
+
+/* The sums of neighbours: those of x, then those of y. */
+static inline vec_f32 vec_pairs_f32(vec_f32 x, vec_f32 y)
+{
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(_mm256_hadd_ps(x, y)), 0xd8));
+}
+
+static inline vec_f64 vec_pairs_f64(vec_f64 x, vec_f64 y) { return _mm256_permute4x64_pd(_mm256_hadd_pd(x, y), 0xd8); }
+
 /* Lane i of vec_permute(x, index) is lane index[i] of x; a double moves as two halves. */
 typedef __m256i vec_index_f32;
 typedef __m256i vec_index_f64;

@@ -149,6 +149,44 @@ static inline vec_f64 vec_sums_f64(vec_f64 x[VEC_LANES_F64])
     return x[0];
 }
 
+/* Lane i is p[i % count], for a count of 1, 2, 4, ... lanes: literal, so that nothing else is left of it. */
+static inline vec_f32 vec_load_group_f32(const float *p, int count)
+{
+    double two;
+    switch (count) {
+    case 1: return vec_broadcast_f32(*p);
+    case 2: __builtin_memcpy(&two, p, sizeof two); return _mm512_castpd_ps(_mm512_set1_pd(two));
+    case 4: return _mm512_broadcast_f32x4(_mm_loadu_ps(p));
+    case 8: return _mm512_broadcast_f32x8(_mm256_loadu_ps(p));
+    default: return vec_load_f32(p);
+    }
+}
+
+static inline vec_f64 vec_load_group_f64(const double *p, int count)
+{
+    switch (count) {
+    case 1: return vec_broadcast_f64(*p);
+    case 2: return _mm512_broadcast_f64x2(_mm_loadu_pd(p));
+    case 4: return _mm512_broadcast_f64x4(_mm256_loadu_pd(p));
+    default: return vec_load_f64(p);
+    }
+}
+
+/* The sums of neighbours: those of x, then those of y. */
+static inline vec_f32 vec_pairs_f32(vec_f32 x, vec_f32 y)
+{
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    return _mm512_permutex2var_ps(x, even, y) + _mm512_permutex2var_ps(x, odd, y);
+}
+
+static inline vec_f64 vec_pairs_f64(vec_f64 x, vec_f64 y)
+{
+    const __m512i even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14),
+                  odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+    return _mm512_permutex2var_pd(x, even, y) + _mm512_permutex2var_pd(x, odd, y);
+}
+
 /* Lane i of vec_permute(x, index) is lane index[i] of x. */
 typedef __m512i vec_index_f32;
 typedef __m512i vec_index_f64;

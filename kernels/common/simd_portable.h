@@ -167,6 +167,28 @@ static inline vec_f64 vec_sums_f64(vec_f64 x[VEC_LANES_F64])
     return x[0] + x[1];
 }
 
+/* Lane i is p[i % count], for a count of 1, 2, 4, ... lanes. */
+static inline vec_f32 vec_load_group_f32(const float *p, int count)
+{
+    return count == 1 ? vec_broadcast_f32(*p) : count == 2 ? (vec_f32){p[0], p[1], p[0], p[1]} : vec_load_f32(p);
+}
+
+static inline vec_f64 vec_load_group_f64(const double *p, int count)
+{
+    return count == 1 ? vec_broadcast_f64(*p) : vec_load_f64(p);
+}
+
+/* The sums of neighbours: those of x, then those of y. */
+static inline vec_f32 vec_pairs_f32(vec_f32 x, vec_f32 y)
+{
+    return __builtin_shufflevector(x, y, 0, 2, 4, 6) + __builtin_shufflevector(x, y, 1, 3, 5, 7);
+}
+
+static inline vec_f64 vec_pairs_f64(vec_f64 x, vec_f64 y)
+{
+    return __builtin_shufflevector(x, y, 0, 2) + __builtin_shufflevector(x, y, 1, 3);
+}
+
 /* Lane i of vec_permute(x, index) is lane index[i] of x. */
 typedef vec_i32 vec_index_f32;
 typedef vec_i64 vec_index_f64;

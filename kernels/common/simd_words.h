@@ -28,6 +28,7 @@
 
 #define vec_broadcast(x)            _Generic((x), float: vec_broadcast_f32, double: vec_broadcast_f64)(x)
 #define vec_load(p)                 _Generic(*(p), float: vec_load_f32, double: vec_load_f64)(p)
+#define vec_load_group(p, count)    _Generic(*(p), float: vec_load_group_f32, double: vec_load_group_f64)(p, count)
 #define vec_store(p, x)             _Generic(*(p), float: vec_store_f32, double: vec_store_f64)(p, x)
 #define vec_load_first(p, mask)     _Generic(*(p), float: vec_load_first_f32, double: vec_load_first_f64)(p, mask)
 #define vec_store_first(p, mask, x) _Generic(*(p), float: vec_store_first_f32, double: vec_store_first_f64)(p, mask, x)
@@ -36,6 +37,7 @@
 #define vec_round(x)                _Generic((x), vec_f32: vec_round_f32, vec_f64: vec_round_f64)(x)
 #define vec_scale2(x, n)            _Generic((x), vec_f32: vec_scale2_f32, vec_f64: vec_scale2_f64)(x, n)
 #define vec_with_sign(x, s)         _Generic((x), vec_f32: vec_with_sign_f32, vec_f64: vec_with_sign_f64)(x, s)
+#define vec_pairs(x, y)             _Generic((x), vec_f32: vec_pairs_f32, vec_f64: vec_pairs_f64)(x, y)
 #define vec_sums(x)                 _Generic(*(x), vec_f32: vec_sums_f32, vec_f64: vec_sums_f64)(x)
 #define vec_transpose(x)            _Generic(*(x), vec_f32: vec_transpose_f32, vec_f64: vec_transpose_f64)(x)
 
