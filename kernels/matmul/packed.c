@@ -12,7 +12,7 @@
  *                 after the last block of k: the steps, while the tile is at hand
  *
  * With order=columns the two inner loops change places: all strips of the piece are kept, and one panel of b at a time
- * passes over them; few rows want that. Several threads get some pieces each, cut across the longer side.
+ * passes over them; few rows want that. Several threads get as many pieces each, and scratch goes with the thread.
  *
  * A strip is copied in the direction in which it lies, as tiles take either. The rows are dealt out evenly among the
  * strips, the whole of k among its blocks. No sum is ever split among threads, and sums are cut at the same places for
@@ -47,7 +47,7 @@ static const hone_parameter parameters[PARAMETER_COUNT] = {
     [ORDER] = {"order", 0, 2, yes_or_no, order_names,
                "whose tiles follow each other: those of a strip of rows, or of a "
                "panel of columns"},
-    [SHARES] = {"shares", 2, COUNT(share_values), share_values, NULL,
+    [SHARES] = {"shares", 1, COUNT(share_values), share_values, NULL,
                 "pieces for each thread where there are several, "
                 "at least, as far as there are tiles"},
 };
@@ -92,7 +92,7 @@ static const char *packed_refuses(const hone_request *request)
 /* How a problem is cut: the sizes of a configuration, evened out. */
 typedef struct packed_cut {
     int64_t m_pieces, n_pieces; /* pieces of one matrix */
-    int64_t nc;                 /* columns of a piece but the last: whole panels */
+    int64_t nc;                 /* columns of a piece, at most: whole panels */
     int64_t k_blocks, kc;
     size_t  a_bytes, b_bytes;   /* scratch of a worker */
 } packed_cut;
@@ -120,6 +120,29 @@ static int64_t strip_line(const hone_matmul_frame *frame, int64_t kc)
     return hone_round_up(kc, 64 / frame->bytes) + 64 / frame->bytes;
 }
 
+/* More pieces, for several threads. What pieces share is copied by each: rows of b across columns, columns of a across
+ * rows. Across rows they are alike to a row, across columns to a panel. */
+static void share_out(const packed_plan *plan, int64_t strips, int64_t panels, packed_cut *out)
+{
+    enum { ROWS_WORTH = 128 }; /* of a piece, for b to be copied once more; fitted to some ten problems */
+    const hone_matmul_frame *f = &plan->frame;
+    const int64_t            wanted = plan->threads * plan->shares;
+    const int64_t missing = hone_divide_up(wanted, hone_max(out->m_pieces * out->n_pieces * f->items, 1));
+    const bool rows = f->m > f->n || (f->m >= ROWS_WORTH * out->m_pieces * missing && f->m >= f->n / 2);
+    int64_t   *first = rows ? &out->m_pieces : &out->n_pieces, *second = rows ? &out->n_pieces : &out->m_pieces;
+    const int64_t first_most = rows ? strips : panels, second_most = rows ? panels : strips;
+    *first = hone_min(first_most, *first * missing);
+    *second = hone_min(second_most, *second * hone_divide_up(wanted, hone_max(*first * *second * f->items, 1)));
+    /* Few pieces that do not come out even leave threads idle at the end. */
+    for (int64_t more = *first; more < *first + plan->threads && more <= first_most; more++) {
+        const int64_t pieces = more * *second * f->items;
+        if (pieces >= 8 * (int64_t)plan->threads) break;
+        if (pieces % plan->threads) continue;
+        *first = more;
+        break;
+    }
+}
+
 static void cut_up(const packed_plan *plan, int64_t mc, int64_t nc, int64_t kc, packed_cut *out)
 {
     const hone_matmul_frame *f = &plan->frame;
@@ -127,15 +150,8 @@ static void cut_up(const packed_plan *plan, int64_t mc, int64_t nc, int64_t kc, 
     out->m_pieces = hone_divide_up(strips, hone_max(mc / plan->tile->m, 1));
     const int64_t panels = hone_max(hone_divide_up(f->n, plan->tile->n), 1);
     out->n_pieces = hone_divide_up(panels, hone_max(nc / plan->tile->n, 1));
-    /* More pieces for several threads: across the longer side, as what a piece shares is copied by each. */
-    const int64_t wanted = plan->threads > 1 ? plan->threads * plan->shares : 1;
-    const int64_t missing = hone_divide_up(wanted, hone_max(out->m_pieces * out->n_pieces * f->items, 1));
-    if (missing > 1 && f->n >= f->m)
-        out->n_pieces = hone_min(panels, out->n_pieces * missing);
-    else if (missing > 1)
-        out->m_pieces = hone_min(strips, out->m_pieces * missing);
+    if (plan->threads > 1) share_out(plan, strips, panels, out);
     out->nc = hone_divide_up(panels, out->n_pieces) * plan->tile->n;
-    out->n_pieces = hone_divide_up(panels * plan->tile->n, out->nc);
     out->k_blocks = hone_max(hone_divide_up(f->k, kc), 1);
     out->kc = hone_divide_up(f->k, out->k_blocks);
     const int64_t strips_kept = plan->columns ? hone_divide_up(strips, out->m_pieces) + 1 : 1;
@@ -154,7 +170,8 @@ typedef struct packed_work {
     double                alpha, beta;
     int64_t               pieces;
     char                 *scratch;
-    _Atomic(int64_t)      next; /* the first piece that nobody has claimed */
+    int64_t               runs;   /* what pieces are handed out in */
+    _Atomic(uint64_t)     taken[HONE_CPU_THREADS_MAX / 64]; /* which threads' scratch is in use */
 } packed_work;
 
 /* One piece of c as its thread sees it. */
@@ -300,22 +317,47 @@ static void piece_run(const packed_work *work, int64_t index, char *scratch)
     hone_matmul_item_at(f, work->arguments, index / (cut->m_pieces * cut->n_pieces), &piece.item);
     piece.i = i * f->m / cut->m_pieces;
     piece.m = (i + 1) * f->m / cut->m_pieces - piece.i;
-    piece.j = j * cut->nc;
-    piece.n = hone_min(f->n - piece.j, cut->nc);
+    const int64_t panels = hone_divide_up(f->n, plan->tile->n);
+    piece.j = j * panels / cut->n_pieces * plan->tile->n;
+    piece.n = hone_min(f->n, (j + 1) * panels / cut->n_pieces * plan->tile->n) - piece.j;
     for (int64_t block = 0; block < cut->k_blocks; block++) {
         const int64_t k = block * cut->kc;
         block_run(work, &piece, k, hone_min(f->k - k, cut->kc), block ? 1 : work->beta, block + 1 == cut->k_blocks);
     }
 }
 
-/* What one thread does: pieces, until none is left. */
-static void worker(void *argument, int chunk)
+/* Scratch that no other thread uses now, the first there is: so each thread mostly finds its own again. There is one
+ * for each that may run; a caller's pool that lets more run makes them wait. */
+static int scratch_take(packed_work *work)
+{
+    const int threads = work->plan->threads;
+    for (;;) {
+        for (int i = 0; i < threads; i += 64) {
+            const uint64_t    all = threads - i < 64 ? ((uint64_t)1 << (threads - i)) - 1 : UINT64_MAX;
+            _Atomic(uint64_t) *word = &work->taken[i / 64];
+            for (uint64_t free; (free = all & ~atomic_load_explicit(word, memory_order_relaxed));) {
+                const uint64_t bit = free & -free;
+                if (!(atomic_fetch_or_explicit(word, bit, memory_order_acquire) & bit))
+                    return i + __builtin_ctzll(bit);
+            }
+        }
+    }
+}
+
+static void scratch_give(packed_work *work, int at)
+{
+    atomic_fetch_and_explicit(&work->taken[at / 64], ~((uint64_t)1 << (at % 64)), memory_order_release);
+}
+
+/* A run of pieces: one, where there are not very many. */
+static void run_pieces(void *argument, int run)
 {
     packed_work *work = argument;
-    char *scratch = work->scratch + (size_t)chunk * (work->cut->a_bytes + work->cut->b_bytes);
-    int64_t index;
-    while ((index = atomic_fetch_add_explicit(&work->next, 1, memory_order_relaxed)) < work->pieces)
-        piece_run(work, index, scratch);
+    const int    at = scratch_take(work);
+    char        *scratch = work->scratch + (size_t)at * (work->cut->a_bytes + work->cut->b_bytes);
+    for (int64_t i = run * work->pieces / work->runs; i < (run + 1) * work->pieces / work->runs; i++)
+        piece_run(work, i, scratch);
+    scratch_give(work, at);
 }
 
 /* Is one of the steps' operands c itself? Only a residual may be. */
@@ -340,8 +382,9 @@ static hone_status packed_launch(void *ready, hone_be_stream *stream, const hone
                         .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments)};
     work.pieces = hone_matmul_items(f, arguments) * cut->m_pieces * cut->n_pieces;
     const double seconds = plan->item_seconds * (double)hone_matmul_items(f, arguments);
-    hone_cpu_each(&stream->team, hone_matmul_workers(stream, plan->threads, work.pieces), seconds,
-                  worker, &work);
+    const hone_team team = {stream->team.threads, hone_matmul_workers(stream, plan->threads, work.pieces)};
+    work.runs = team.count < 2 ? 1 : hone_min(work.pieces, 32 * (int64_t)team.count);
+    hone_cpu_each(&team, (int)work.runs, seconds, run_pieces, &work);
     return HONE_OK;
 }
 
