@@ -12,6 +12,7 @@ typedef struct vec_mask_f64 { __m256i lanes; } vec_mask_f64;
 #define VEC_LANES_F32 8
 #define VEC_LANES_F64 4
 #define VEC_MASKS_ARE_FREE 0 /* is a masked load as quick as a plain one? */
+#define VEC_REGISTERS 16
 
 static inline vec_f32 vec_load_f32(const float *p) { return _mm256_loadu_ps(p); }
 static inline vec_f64 vec_load_f64(const double *p) { return _mm256_loadu_pd(p); }

@@ -17,6 +17,7 @@ typedef __mmask8 vec_mask_f64;
 #define VEC_LANES_F32 16
 #define VEC_LANES_F64 8
 #define VEC_MASKS_ARE_FREE 1 /* is a masked load as quick as a plain one? */
+#define VEC_REGISTERS 32
 
 static inline vec_f32 vec_load_f32(const float *p) { return _mm512_loadu_ps(p); }
 static inline vec_f64 vec_load_f64(const double *p) { return _mm512_loadu_pd(p); }

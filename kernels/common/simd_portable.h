@@ -18,6 +18,7 @@ typedef struct vec_mask_f64 { int lanes; } vec_mask_f64;
 #define VEC_LANES_F32 4
 #define VEC_LANES_F64 2
 #define VEC_MASKS_ARE_FREE 0 /* is a masked load as quick as a plain one? */
+#define VEC_REGISTERS 16
 
 static inline vec_f32 vec_load_f32(const float *p)
 {

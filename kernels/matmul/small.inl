@@ -10,6 +10,8 @@
 #ifndef SMALL_WAYS
 #define SMALL_WAYS
 #define SMALL_INLINE static inline __attribute__((always_inline))
+/* The last steps of k are done row by row, each stored when it is done: as in tile.inl. */
+enum { SMALL_TAIL = VEC_REGISTERS >= 32 ? 2 : 1 };
 #endif
 
 SMALL_INLINE void SMALL_LOOP(const hone_matmul_small_part *part, const hone_matmul_small_run *run,
@@ -20,6 +22,8 @@ SMALL_INLINE void SMALL_LOOP(const hone_matmul_small_part *part, const hone_matm
     const int64_t bytes = sizeof(SMALL_REAL), a_m = part->a_m, a_k = part->a_k, b_k = part->b_k, c_m = part->c_m;
     const vec alpha = vec_broadcast((SMALL_REAL)run->alpha), beta = vec_broadcast((SMALL_REAL)run->beta);
     const int scales = run->alpha != 1, reads = run->beta != 0;
+    const int     apart = !scales && part->k >= SMALL_TAIL; /* are the last steps done apart? */
+    const int64_t after = apart ? SMALL_TAIL : 0;
 
     for (int64_t strip = 0; strip < part->strips; strip++) {
         const int64_t a_at = part->a_at + strip * rows * a_m * bytes, c_at = part->c_at + strip * rows * c_m * bytes;
@@ -37,7 +41,7 @@ SMALL_INLINE void SMALL_LOOP(const hone_matmul_small_part *part, const hone_matm
                 HONE_UNROLL
                 for (int j = 0; j < vectors; j++) sum[i][j] = vec_broadcast((SMALL_REAL)0);
 
-            for (int64_t k = part->k; k > 0; k--) {
+            for (int64_t k = part->k; k > after; k--) {
                 vec row[HONE_MATMUL_SMALL_ACROSS_MAX];
                 HONE_UNROLL
                 for (int j = 0; j < vectors; j++)
@@ -53,6 +57,41 @@ SMALL_INLINE void SMALL_LOOP(const hone_matmul_small_part *part, const hone_matm
                 b += b_k;
             }
 
+            if (apart) {
+                vec row[SMALL_TAIL][HONE_MATMUL_SMALL_ACROSS_MAX];
+                HONE_UNROLL
+                for (int t = 0; t < SMALL_TAIL; t++)
+                    HONE_UNROLL
+                    for (int j = 0; j < vectors; j++) {
+                        const SMALL_REAL *p = b + t * b_k + j * LANES;
+                        row[t][j] = masked && j == vectors - 1 ? vec_load_first(p, last) : vec_load(p);
+                    }
+                vec_loaded();
+                HONE_UNROLL
+                for (int i = 0; i < rows; i++, c += c_m) {
+                    HONE_UNROLL
+                    for (int t = 0; t < SMALL_TAIL; t++) {
+                        const vec x = vec_broadcast(a[i / 3][i % 3 * a_m + t * a_k]);
+                        HONE_UNROLL
+                        for (int j = 0; j < vectors; j++) sum[i][j] = vec_fma(x, row[t][j], sum[i][j]);
+                    }
+                    HONE_UNROLL
+                    for (int j = 0; j < vectors; j++) {
+                        const int at_end = masked && j == vectors - 1;
+                        vec       x = sum[i][j];
+                        if (reads) {
+                            const vec y = at_end ? vec_load_first(c + j * LANES, last) : vec_load(c + j * LANES);
+                            x = vec_fma(beta, y, x);
+                        }
+                        if (at_end)
+                            vec_store_first(c + j * LANES, last, x);
+                        else
+                            vec_store(c + j * LANES, x);
+                    }
+                    vec_loaded();
+                }
+                continue;
+            }
             if (scales)
                 HONE_UNROLL
                 for (int i = 0; i < rows; i++)

@@ -14,6 +14,7 @@ typedef __mmask8 vec_mask_f64;
 #define VEC_LANES_F32      8
 #define VEC_LANES_F64      4
 #define VEC_MASKS_ARE_FREE 1
+#define VEC_REGISTERS      32
 
 static inline vec_f32 vec_load_f32(const float *p) { return _mm256_loadu_ps(p); }
 static inline vec_f64 vec_load_f64(const double *p) { return _mm256_loadu_pd(p); }
