@@ -11,6 +11,7 @@
     X(HONE_OPTION_BIND, "HONE_BIND", "1: each thread that hone starts stays on one CPU")                              \
     X(HONE_OPTION_TUNE, "HONE_TUNE", "off, read, missing or pinned: what is made of measurements")                     \
     X(HONE_OPTION_TUNE_SECONDS, "HONE_TUNE_SECONDS", "with HONE_TUNE=missing: seconds that a call may measure")        \
+    X(HONE_OPTION_RECORD, "HONE_RECORD", "a file that each distinct problem is added to, with calls and seconds")      \
     X(HONE_OPTION_DATA_HOME, "XDG_DATA_HOME", "the user's data folder, where profiles lie without HONE_PROFILE_PATH")  \
     X(HONE_OPTION_HOME, "HOME", "the user's folder; its .local/share serves where XDG_DATA_HOME is not set")
 

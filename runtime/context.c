@@ -152,6 +152,7 @@ static hone_status open_module(hone_rt_context *context, const hone_module *modu
 static void close_context(hone_rt_context *context)
 {
     hone_rt_cache_close(&context->cache);
+    hone_rt_record_close(context->record);
     for (int i = 0; i < context->device_count; i++) hone_rt_measured_close(context->devices[i].measured);
     for (int i = context->module_count - 1; i >= 0; i--)
         if (context->modules[i]->backend) context->modules[i]->backend->close(context->opened[i]);
@@ -208,7 +209,8 @@ hone_status hone_rt_context_create_limited(const hone_context_options *options, 
         hone_free(context);
         return status;
     }
-    status = open_module(context, &core, &backend, chosen.profile_path);
+    status = hone_rt_record_open(hone_option_get(HONE_OPTION_RECORD), &context->log, &context->record);
+    if (status == HONE_OK) status = open_module(context, &core, &backend, chosen.profile_path);
     if (status == HONE_OK)
         context->thread_count = chosen.threads ? chosen.threads->count
                                 : backend.thread_count ? backend.thread_count : context->devices[0].be->threads;

@@ -17,6 +17,7 @@
 #include "base/handle.h"
 #include "base/status.h"
 #include "runtime/measured.h"
+#include "runtime/record.h"
 #include "runtime/runtime.h"
 
 #define HONE_RT_MODULES_MAX 16
@@ -51,6 +52,7 @@ struct hone_rt_context {
     _Atomic(bool)         said_nothing_measures;
     double                tune_seconds; /* that a call may spend on measuring what is missing */
     bool                  modules_wanted;
+    hone_rt_record       *record;       /* NULL: nothing is recorded */
     char                  proofs[1024]; /* where proofs of modules are kept; empty: nowhere */
 };
 

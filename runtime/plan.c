@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/size.h"
 #include "base/text.h"
@@ -199,6 +200,7 @@ static hone_status choose(hone_rt_context *context, const hone_request *request,
         HONE_TRY(try_candidate(context, request, &candidates[i], out));
         if (!*out) continue;
         (*out)->rule = i ? candidates[i].basis : rule;
+        (*out)->tally = hone_rt_record_tally(context->record, request);
         if (hone_log_wants(&context->log, HONE_LOG_SELECT)) {
             hone_rt_problem_print(request->op, request->problem, text, sizeof text);
             hone_log_say(&context->log, HONE_LOG_SELECT, "%s: %s (%s)", text, candidates[i].kernel->name, (*out)->rule);
@@ -387,6 +389,15 @@ static hone_status grow_scratch(hone_rt_stream *stream, size_t bytes)
     return HONE_OK;
 }
 
+static __attribute__((noinline)) hone_status launch_counted(hone_rt_stream *stream, hone_rt_plan *plan,
+                                                            const hone_arguments *arguments, hone_span scratch)
+{
+    int64_t     start = hone_now_ns();
+    hone_status status = plan->kernel->launch(plan->ready, stream->be, arguments, scratch);
+    hone_rt_tally_add(plan->tally, hone_now_ns() - start);
+    return status;
+}
+
 hone_status hone_rt_launch(hone_rt_stream *stream, hone_rt_plan *plan, const hone_arguments *arguments,
                            hone_span scratch)
 {
@@ -397,6 +408,7 @@ hone_status hone_rt_launch(hone_rt_stream *stream, hone_rt_plan *plan, const hon
         stream->late[++stream->ticket % HONE_RT_LATE] = plan;
         backend->stream_ticket(stream->be, stream->ticket);
     }
+    if (__builtin_expect(plan->tally != NULL, 0)) return launch_counted(stream, plan, arguments, scratch);
     return plan->kernel->launch(plan->ready, stream->be, arguments, scratch);
 }
 

@@ -67,6 +67,7 @@ struct hone_rt_plan {
     /* of runtime/plan.c alone */
     _Atomic(int)     holds;
     uint64_t         hash;
+    struct hone_rt_tally *tally; /* where launches are counted; NULL: nowhere */
     hone_rt_context *context;
     int              role_count, scalar_count;
     bool             takes_arrays; /* of pointers */
