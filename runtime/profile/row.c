@@ -64,6 +64,31 @@ static uint64_t key_of(const hone_rt_row *row)
     return hone_rt_row_key(hone_rt_row_key_base(row->silicon, row->problem), &place);
 }
 
+/* --- text ----------------------------------------------------------------------------------------------------- */
+
+/* The bytes of a well-formed character of UTF-8 at `at`; 0: it is none. */
+static int character(const unsigned char *at)
+{
+    int      bytes = *at < 0x80 ? 1 : *at >> 5 == 6 ? 2 : *at >> 4 == 14 ? 3 : *at >> 3 == 30 ? 4 : 0;
+    unsigned code = bytes == 1 ? *at : bytes ? *at & (0xffu >> (bytes + 1)) : 0;
+    for (int i = 1; i < bytes; i++) {
+        if (at[i] >> 6 != 2) return 0;
+        code = code << 6 | (at[i] & 63u);
+    }
+    if (bytes == 2 && code < 0x80) return 0;
+    if (bytes == 3 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) return 0;
+    if (bytes == 4 && (code < 0x10000 || code > 0x10ffff)) return 0;
+    return bytes;
+}
+
+/* Is all of it? Problem and silicon are what the key is made of, and must come back as they are. */
+static bool is_text(const char *text)
+{
+    for (int bytes = 1; *text; text += bytes)
+        if (!(bytes = character((const unsigned char *)text))) return false;
+    return true;
+}
+
 /* --- what a row may be ---------------------------------------------------------------------------------------- */
 
 static bool seconds_are(double value)
@@ -88,6 +113,8 @@ static hone_status check_row(const hone_rt_row *row)
                "a row's kind is %d", (int)row->kind);
     HONE_CHECK(row->problem[0], HONE_ERROR_ARGUMENT, "a row has no problem");
     HONE_CHECK(row->silicon[0], HONE_ERROR_ARGUMENT, "a row has no silicon");
+    HONE_CHECK(is_text(row->problem) && is_text(row->silicon), HONE_ERROR_ARGUMENT,
+               "a row's problem or silicon is no text in UTF-8");
     HONE_CHECK(row->best.kernel[0], HONE_ERROR_ARGUMENT, "a row names no kernel");
     HONE_CHECK(row->threads >= 0 && row->threads <= THREADS_MAX, HONE_ERROR_ARGUMENT, "a row has %d threads",
                row->threads);
@@ -109,21 +136,6 @@ static hone_status check_row(const hone_rt_row *row)
 }
 
 /* --- printing ------------------------------------------------------------------------------------------------- */
-
-/* The bytes of a well-formed character of UTF-8 at `at`; 0: it is none. */
-static int character(const unsigned char *at)
-{
-    int      bytes = *at < 0x80 ? 1 : *at >> 5 == 6 ? 2 : *at >> 4 == 14 ? 3 : *at >> 3 == 30 ? 4 : 0;
-    unsigned code = bytes == 1 ? *at : bytes ? *at & (0xffu >> (bytes + 1)) : 0;
-    for (int i = 1; i < bytes; i++) {
-        if (at[i] >> 6 != 2) return 0;
-        code = code << 6 | (at[i] & 63u);
-    }
-    if (bytes == 2 && code < 0x80) return 0;
-    if (bytes == 3 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) return 0;
-    if (bytes == 4 && (code < 0x10000 || code > 0x10ffff)) return 0;
-    return bytes;
-}
 
 /* "name":"value" behind `before`: what is no text becomes '?'. */
 static void add_string(hone_text *text, const char *before, const char *name, const char *value)

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "runtime/hall.h"
+#include "tuner/vouch.h"
 
 enum { LINES = 64 };
 
@@ -536,6 +537,15 @@ static void borrowed_rows_are_judged(void **state)
     open_scene(&s, HONE_TUNE_READ);
     assert_true(chosen(&s, 8, 9, 10, "(measured)"));
     assert_int_equal(vouching.calls, 0);
+    close_scene(&s);
+
+    hone_rt_vouch = hone_vouch; /* the judge's own word */
+    strcpy(row.problem, "matmul f32 nn 8x9x12");
+    keep_in(far_away, &row);
+    said_count = 0;
+    open_scene(&s, HONE_TUNE_READ);
+    assert_true(chosen(&s, 8, 9, 12, "(measured)"));
+    assert_int_equal(heard(HONE_LOG_WARNING, ""), 0);
     close_scene(&s);
     hone_rt_vouch = NULL;
 }
