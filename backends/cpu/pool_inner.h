@@ -97,7 +97,7 @@ void hone_cpu_pool_grow(int wanted);
 /* --- pool_manners.c */
 
 /* Offers the CPU to other threads; `thoroughly`: so that none that wants it is missed. True: one has kept it for long,
- * or a caller that waits for help runs on it. */
+ * or a caller runs on it, and there is no other. */
 bool hone_cpu_pool_lost_cpu(pool_worker *me, bool thoroughly);
 /* A CPU was lost: nobody is woken for a while. */
 void hone_cpu_pool_went(pool_worker *me);

@@ -41,13 +41,16 @@ static int64_t on_cpu_ns(void)
 
 /* --- where ------------------------------------------------------------------------------------------------------- */
 
-/* Is this the CPU of a caller that waits for help? */
-static bool in_the_way(void)
+/* Is this the CPU of a caller? `lately`: or was it, when that called last? */
+static bool in_the_way(bool lately)
 {
-    int cpu = sched_getcpu();
-    for (uint64_t open = atomic_load(&hone_cpu_pool.state) & STATE_OPEN; open; open &= open - 1) {
-        const pool_job *it = &hone_cpu_pool.jobs[__builtin_ctzll(open)];
-        if (atomic_load_explicit(&it->cpu, memory_order_relaxed) == cpu && pool_help_wanted(it)) return true;
+    const int cpu = sched_getcpu();
+    uint64_t  among = lately ? STATE_OPEN : atomic_load(&hone_cpu_pool.state) & STATE_OPEN;
+    for (; among; among &= among - 1) {
+        const pool_job *it = &hone_cpu_pool.jobs[__builtin_ctzll(among)];
+        if (atomic_load_explicit(&it->cpu, memory_order_relaxed) == cpu &&
+            atomic_load_explicit(&it->ticket, memory_order_relaxed))
+            return true;
     }
     return false;
 }
@@ -90,8 +93,10 @@ static bool kept_from(int offers)
 
 bool hone_cpu_pool_lost_cpu(pool_worker *me, bool thoroughly)
 {
-    if (in_the_way() && !stepped_aside(me)) return true;
-    return kept_from(thoroughly ? OFFERS : 1);
+    if (in_the_way(false) && !stepped_aside(me)) return true;
+    if (!kept_from(thoroughly ? OFFERS : 1)) return false;
+    /* It may have been the caller itself, between two calls. */
+    return !in_the_way(true) || !stepped_aside(me) || kept_from(OFFERS);
 }
 
 /* --- how long ---------------------------------------------------------------------------------------------------- */
