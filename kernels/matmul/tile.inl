@@ -16,7 +16,7 @@
 enum { TILE_AHEAD = 48, TILE_NEAR = 4 };
 /* The last steps of k are done row by row, and each row is stored when it is done: a burst of more than some 16 stores
  * stops the multiplications, the same stores among them cost almost nothing (8 x 48: 57 cycles a tile beyond its
- * multiplications, and 15). Two steps, where there are registers for two lines of b. */
+ * multiplications, and 20). Two steps, where there are registers for two lines of b. */
 enum { TILE_TAIL = VEC_REGISTERS >= 32 ? 2 : 1 };
 typedef enum tile_way {
     TILE_WHOLE, /* whole vectors */
@@ -102,26 +102,30 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
             }
         vec_loaded();
         HONE_UNROLL
-        for (int i = 0; i < rows; i++, c += job->c_m) {
+        for (int adds = 0; adds < 2; adds++) { /* a text for each: whether c is added is not asked in every row */
+            if (adds != reads) continue;
             HONE_UNROLL
-            for (int t = 0; t < TILE_TAIL; t++) {
-                vec x = vec_broadcast(a[i / 3][i % 3 * a_m + t * a_k]);
+            for (int i = 0; i < rows; i++, c += job->c_m) {
                 HONE_UNROLL
-                for (int j = 0; j < vectors; j++)
-                    sum[i][j] = vec_fma(x, row[t][j], sum[i][j]);
-            }
-            HONE_UNROLL
-            for (int j = 0; j < vectors; j++) {
-                vec x = sum[i][j];
-                if (way == TILE_WHOLE || j < vectors - 1) {
-                    if (reads) x = vec_fma(beta, vec_load(c + j * LANES), x);
-                    vec_store(c + j * LANES, x);
-                } else {
-                    if (reads) x = vec_fma(beta, vec_load_first(c + j * LANES, last), x);
-                    vec_store_first(c + j * LANES, last, x);
+                for (int t = 0; t < TILE_TAIL; t++) {
+                    vec x = vec_broadcast(a[i / 3][i % 3 * a_m + t * a_k]);
+                    HONE_UNROLL
+                    for (int j = 0; j < vectors; j++)
+                        sum[i][j] = vec_fma(x, row[t][j], sum[i][j]);
                 }
+                HONE_UNROLL
+                for (int j = 0; j < vectors; j++) {
+                    vec x = sum[i][j];
+                    if (way == TILE_WHOLE || j < vectors - 1) {
+                        if (adds) x = vec_fma(beta, vec_load(c + j * LANES), x);
+                        vec_store(c + j * LANES, x);
+                    } else {
+                        if (adds) x = vec_fma(beta, vec_load_first(c + j * LANES, last), x);
+                        vec_store_first(c + j * LANES, last, x);
+                    }
+                }
+                vec_loaded();
             }
-            vec_loaded();
         }
         return;
     }
