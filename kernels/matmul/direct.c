@@ -90,9 +90,11 @@ static double direct_estimate(const hone_request *request, const hone_config *co
     if (f->a_k == 1 && lines_collide(plan.rows + (plan.longer > 0), f->a_m * f->bytes, l1)) seconds *= 1.25;
     if (panel > l2 / 4) seconds *= 1 + 0.2 * fmin(1, (panel - l2 / 4) / (l2 / 2));
     const bool   down = !f->b_width && k > 1 && hone_matmul_level(device, all) == HONE_LEVEL_MEMORY;
-    const double slow = down ? HONE_MATMUL_DOWN_COLUMNS : far ? 2 : 0.4; /* what of it shows */
+    const bool   once = plan.strips == 1 && !f->b_width && f->bytes * k * n > l2; /* nothing to hide it behind */
+    const double slow = down ? HONE_MATMUL_DOWN_COLUMNS : far || once ? 2 : 0.4; /* what of it shows */
     seconds += hone_matmul_read_seconds(device, f->bytes * k * n, all) * slow;
-    seconds += hone_matmul_read_seconds(device, f->bytes * m * (k + n), all);
+    const bool near = f->k >= 12 && hone_matmul_level(device, all) <= HONE_LEVEL_L2; /* beside the products, then */
+    seconds += hone_matmul_read_seconds(device, f->bytes * m * (k + n), all) * (near ? 0.25 : 1);
     /* c from afar: each tile writes a piece of some lines, and comes back to the next piece when they have left */
     if (panels > 1 && f->bytes * m * n * items > l2)
         seconds += hone_matmul_write_seconds(device, f->bytes * m * n, all) * (f->k < 64 ? 2 : 0.5);

@@ -155,7 +155,7 @@ static double fold_estimate(const hone_request *request, const hone_config *conf
     const double fold = 3 * vectors * (1 - 1.0 / plan.group);
     const bool   whole = !plan.by_room && plan.line == f->n && f->c_m == f->n;
     const bool   flat = plan.vectors == 1 && f->b_n == 1 && f->b_k == f->n;
-    const double copy = flat ? steps * 3 : steps * vectors * lanes * 1.1;
+    const double copy = flat ? steps * 3 : k * (n * 1.2 + 3);
     const double segments = (double)plan.segments;
     double one = m * segments * (fold + (whole ? vectors / plan.group + 1 : 4)) + m * steps * step +
                  m / rows * segments * (f->k % plan.group ? 20 + 2 * rows : 15) + 30;

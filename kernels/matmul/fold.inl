@@ -31,11 +31,17 @@ static void FOLD_PACK(const hone_matmul_fold_pack_job *job)
         }
         return;
     }
-    for (int64_t k = 0; k < job->k; k += group, from += group * job->from_k) {
+    const int64_t width = job->vectors * LANES, from_k = job->from_k, from_n = job->from_n;
+    const vec_of(FOLD_REAL) zero = vec_broadcast((FOLD_REAL)0);
+    for (int64_t k = 0; k < job->k; k += group, to += width) {
         const int64_t here = job->k - k < group ? job->k - k : group;
-        for (int64_t j = 0; j < job->vectors * across; j++, to += group)
-            for (int64_t g = 0; g < group; g++)
-                to[g] = g < here && j < n ? from[g * job->from_k + j * job->from_n] : (FOLD_REAL)0;
+        if (here < group || n < job->vectors * across)
+            for (int64_t x = 0; x < width; x += LANES) vec_store(to + x, zero);
+        for (int64_t g = 0; g < here; g++, from += from_k) {
+            const FOLD_REAL *x = from;
+            FOLD_REAL *y = to + g;
+            for (int64_t j = 0; j < n; j++, x += from_n, y += group) *y = *x;
+        }
     }
 }
 

@@ -157,7 +157,12 @@ static double sweep_estimate(const hone_request *request, const hone_config *con
     const double reads = hone_matmul_read_seconds(device, bytes * (m * k + k * n), all) +
                          hone_matmul_read_seconds(device, bytes * k * n * (strips - 1), block);
     const double moves = reads + hone_matmul_write_seconds(device, bytes * m * n, all);
-    one = fmax(one, moves) + fmin(one, moves) / 8;
+    /* b from afar is read down its panels, not along its lines, and where it is long, anew for each strip: that shows
+     */
+    const double shows = hone_matmul_level(device, bytes * k * n) > HONE_LEVEL_L2 ? 0.75
+                         : strips > 1 && f->k > SHORT_K                           ? 0.5
+                                                                                  : 0.125;
+    one = fmax(one, moves) + fmin(one, moves) * shows;
     if (plan.by_room) one += hone_matmul_read_seconds(device, bytes * m * n, 0) * 4 + strips * blocks * 10e-9;
 
     const double units = items * blocks * (double)plan.ranges;
