@@ -147,7 +147,8 @@ static void sweep(const char *folder, uint64_t key)
     if (entries) closedir(entries);
 }
 
-/* HONE_ERROR_NOT_FOUND and _STATE: a file went away meanwhile, and all begins again. */
+/* HONE_ERROR_STATE: a file went away while it was read, and all begins again. One that went before is another
+ * compaction's, which had all of it in a file of its own by then. */
 static hone_status fold(const char *folder, const char *silicon, hone_rt_names *names, hone_rt_fold_facts *out)
 {
     uint64_t       key = hone_rt_silicon_key(silicon);
@@ -169,7 +170,8 @@ static hone_status fold(const char *folder, const char *silicon, hone_rt_names *
     for (int i = 0; i < count && status == HONE_OK; i++) {
         bool taken;
         status = hone_rt_table_add(table, folder, names->at[i], 0, true, &taken);
-        if (status == HONE_OK && !taken) names->at[i][0] = 0; /* it cannot be read: it stays */
+        if (status == HONE_ERROR_NOT_FOUND) status = HONE_OK;
+        if (status == HONE_OK && !taken) names->at[i][0] = 0; /* it cannot be read, and stays; or it is gone */
     }
     if (status == HONE_OK) hone_rt_table_sort(table);
     if (status == HONE_OK) status = write_folded(folder, table, out);
@@ -205,9 +207,13 @@ hone_status hone_rt_rows_fold(const hone_be_device *device, const char *path, ho
         memset(out, 0, sizeof *out);
         status = fold(folder, device->fingerprint, &names, out);
         hone_free(names.at);
-        if (status != HONE_ERROR_NOT_FOUND && status != HONE_ERROR_STATE) break;
+        if (status != HONE_ERROR_STATE) break;
     }
-    if (status != HONE_OK) return status;
+    if (status == HONE_ERROR_STATE) { /* others fold faster than this one reads: it is being done */
+        memset(out, 0, sizeof *out);
+        status = HONE_OK;
+    }
+    HONE_TRY(status);
     sweep(folder, key);
     hone_sentence_back(&before);
     return HONE_OK;

@@ -247,7 +247,7 @@ static hone_status order_key(const hone_rt_table *it, int start, int end, bool a
     hone_rt_standing none = {.at = -1}, best = {.at = -1};
     uint64_t         seen[SAME_MAX];
     int              seen_count = 0;
-    if (end - start == 1 && it->at[start].kind != HONE_RT_LINE_UNKNOWN && !all) {
+    if (end - start == 1) {
         order[(*count)++] = start; /* whether it can be used is told when it is read */
         return HONE_OK;
     }
