@@ -1,13 +1,19 @@
 # The door for a first visit; everything behind it is CMake (CMakePresets.json) and the scripts it calls.
-.PHONY: help demo test build install clean
+.PHONY: help tune demo test build install clean
 
 help:
+	@echo "make tune      install what is missing, build, measure this machine, tune the suite quick (two minutes)"
 	@echo "make demo      install what is missing, build, show the devices, run and explain a matmul"
 	@echo "make test      install what is missing, build, run every test (about ten minutes on two cores)"
 	@echo "make build     the library and the program, in build/release"
 	@echo "make install   that, to PREFIX (default /usr/local), DESTDIR is kept"
 	@echo "make clean     remove build/"
 	@echo "Day by day: cmake --workflow --preset dev   (presets: dev release clang asan tsan aarch64)"
+
+tune:
+	@scripts/setup build
+	@scripts/build release -DHONE_BUILD_TESTS=OFF -DHONE_BUILD_BENCH=OFF
+	build/release/cli/hone tune quick --budget 110s
 
 demo:
 	@scripts/demo

@@ -209,6 +209,8 @@ hone_status hone_rt_context_create_limited(const hone_context_options *options, 
         hone_free(context);
         return status;
     }
+    if (chosen.profile_path && strlen(chosen.profile_path) < sizeof context->profile_path)
+        strcpy(context->profile_path, chosen.profile_path);
     status = hone_rt_record_open(hone_option_get(HONE_OPTION_RECORD), &context->log, &context->record);
     if (status == HONE_OK) status = open_module(context, &core, &backend, chosen.profile_path);
     if (status == HONE_OK)

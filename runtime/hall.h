@@ -53,6 +53,7 @@ struct hone_rt_context {
     double                tune_seconds; /* that a call may spend on measuring what is missing */
     bool                  modules_wanted;
     hone_rt_record       *record;       /* NULL: nothing is recorded */
+    char                  profile_path[1024]; /* as it was given; empty: as everywhere */
     char                  proofs[1024]; /* where proofs of modules are kept; empty: nowhere */
 };
 

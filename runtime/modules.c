@@ -105,6 +105,7 @@ static bool find_folder(char *out)
     if (own_folder(own, &library)) {
         if (library) return path_is(out, "%s/" HONE_MODULES_IN_LIBDIR, own);
         if (path_is(out, "%s/" HONE_LIBDIR_FROM_BINDIR "/" HONE_MODULES_IN_LIBDIR, own)) return true;
+        if (path_is(out, "%s/" HONE_LIBDIR_FROM_LIBEXEC "/" HONE_MODULES_IN_LIBDIR, own)) return true; /* hone-worker */
     }
     return path_is(out, "%s", HONE_LIBDIR "/" HONE_MODULES_IN_LIBDIR);
 }
@@ -123,7 +124,13 @@ void hone_rt_program(const char *name, char *out, size_t capacity)
     char      own[PATH_SIZE], path[PATH_SIZE];
     bool      library = false, known = own_folder(own, &library);
     hone_text text = hone_text_in(out, capacity);
-    if (known && path_is(path, "%s/%s/%s", own, library ? HONE_LIBEXEC_FROM_LIBDIR : HONE_LIBEXEC_FROM_BINDIR, name))
+    const char *slash = given_probe ? strrchr(given_probe, '/') : NULL;
+    if (slash)
+        hone_text_add(&text, "%.*s/%s", (int)(slash - given_probe), given_probe, name);
+    else if (known && !library && path_is(path, "%s/%s", own, name)) /* it is asked by one of them */
+        hone_text_add(&text, "%s", path);
+    else if (known &&
+             path_is(path, "%s/%s/%s", own, library ? HONE_LIBEXEC_FROM_LIBDIR : HONE_LIBEXEC_FROM_BINDIR, name))
         hone_text_add(&text, "%s", path);
     else
         hone_text_add(&text, "%s/%s", HONE_LIBEXEC, name);

@@ -104,7 +104,6 @@ static void refuse_all(const hone_request *request, const hone_rt_candidate *can
 
 /* --- choosing --------------------------------------------------------------------------------------------------- */
 
-hone_rt_missing_function *hone_rt_missing;
 hone_rt_vouch_function   *hone_rt_vouch;
 
 /* This thread is measuring, or judging: what it asks meanwhile is neither measured nor judged in turn. */

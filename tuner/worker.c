@@ -29,7 +29,7 @@ extern char **environ;
 
 enum { DEATHS_MAX = 2, STARTS_MAX = 3, ASK_EACH_MS = 100, ALONE_ROUNDS = 2 };
 #define START_S       120.0 /* a context, modules that are tried first, operands and truths: far more than it takes */
-#define TIMED_BY      6     /* so many times what timing should take: preempted samples are taken again */
+#define TIMED_BY      12    /* so many times what timing should take: preempted samples are taken again */
 #define JUDGED_BY     12    /* a judgement beside the slowest right one so far */
 #define LAUNCHED_BY   300   /* launches that a judgement is believed to take at most, of the kernel's estimate */
 #define OTHERS_SPIN_S 0.04
