@@ -68,31 +68,27 @@ SMALL_INLINE void SMALL_LOOP(const hone_matmul_small_part *part, const hone_matm
                     }
                 vec_loaded();
                 HONE_UNROLL
-                for (int adds = 0; adds < 2; adds++) { /* a text for each, as in tile.inl */
-                    if (adds != reads) continue;
+                for (int i = 0; i < rows; i++, c += c_m) {
                     HONE_UNROLL
-                    for (int i = 0; i < rows; i++, c += c_m) {
+                    for (int t = 0; t < SMALL_TAIL; t++) {
+                        const vec x = vec_broadcast(a[i / 3][i % 3 * a_m + t * a_k]);
                         HONE_UNROLL
-                        for (int t = 0; t < SMALL_TAIL; t++) {
-                            const vec x = vec_broadcast(a[i / 3][i % 3 * a_m + t * a_k]);
-                            HONE_UNROLL
-                            for (int j = 0; j < vectors; j++) sum[i][j] = vec_fma(x, row[t][j], sum[i][j]);
-                        }
-                        HONE_UNROLL
-                        for (int j = 0; j < vectors; j++) {
-                            const int at_end = masked && j == vectors - 1;
-                            vec       x = sum[i][j];
-                            if (adds) {
-                                const vec y = at_end ? vec_load_first(c + j * LANES, last) : vec_load(c + j * LANES);
-                                x = vec_fma(beta, y, x);
-                            }
-                            if (at_end)
-                                vec_store_first(c + j * LANES, last, x);
-                            else
-                                vec_store(c + j * LANES, x);
-                        }
-                        vec_loaded();
+                        for (int j = 0; j < vectors; j++) sum[i][j] = vec_fma(x, row[t][j], sum[i][j]);
                     }
+                    HONE_UNROLL
+                    for (int j = 0; j < vectors; j++) {
+                        const int at_end = masked && j == vectors - 1;
+                        vec       x = sum[i][j];
+                        if (reads) {
+                            const vec y = at_end ? vec_load_first(c + j * LANES, last) : vec_load(c + j * LANES);
+                            x = vec_fma(beta, y, x);
+                        }
+                        if (at_end)
+                            vec_store_first(c + j * LANES, last, x);
+                        else
+                            vec_store(c + j * LANES, x);
+                    }
+                    vec_loaded();
                 }
                 continue;
             }
