@@ -111,6 +111,7 @@ static hone_status admit(search *s, int first, int count)
 {
     hone_choice    choices[BATCH];
     hone_admission admissions[BATCH];
+    if (count < 1) return HONE_OK;
     memset(admissions, 0, sizeof admissions);
     for (int i = 0; i < count; i++) choices[i] = s->field.trials[first + i].choice;
     HONE_TRY(s->oracle->admit(s->oracle->self, choices, count, admissions));

@@ -239,7 +239,7 @@ static uint64_t base_of(const hone_rt_rows *rows, const hone_request *request, c
 
 hone_status hone_rt_rows_next(hone_rt_rows *rows, const hone_request *request, int nth, hone_rt_row *out, int *layer)
 {
-    char             text[HONE_PROBLEM_TEXT_MAX];
+    char             text[HONE_PROBLEM_TEXT_MAX] = "";
     hone_rt_standing found = {.at = -1};
     hone_sentence    before;
     hone_sentence_keep(&before);
@@ -268,7 +268,7 @@ hone_status hone_rt_rows_find(hone_rt_rows *rows, const hone_request *request, h
 
 hone_status hone_rt_rows_quarantined(hone_rt_rows *rows, const hone_request *request, int nth, hone_rt_row *out)
 {
-    char          text[HONE_PROBLEM_TEXT_MAX];
+    char          text[HONE_PROBLEM_TEXT_MAX] = "";
     hone_sentence before;
     hone_sentence_keep(&before);
     pthread_mutex_lock(&rows->lock);
