@@ -33,6 +33,7 @@ enum { DEATHS_MAX = 2, STARTS_MAX = 3, ASK_EACH_MS = 100, ALONE_ROUNDS = 2 };
 #define JUDGED_BY     12    /* a judgement beside the slowest right one so far */
 #define LAUNCHED_BY   300   /* launches that a judgement is believed to take at most, of the kernel's estimate */
 #define OTHERS_SPIN_S 0.04
+#define SLOW_BY       4 /* a worker that goes on from launch to launch on a busy machine may take so many deadlines */
 
 typedef struct candidate {
     hone_choice choice;
@@ -171,15 +172,43 @@ static bool stopped(const hone_worker *w)
     return w->options.stop && w->options.stop();
 }
 
+/* How long an answer is waited for, and what was seen of the work on it. */
+typedef struct waiting {
+    int64_t  until, until_at_most; /* the deadline; and that of a worker that is slow, and not hung */
+    int64_t  stepped;              /* when it was last seen to go on */
+    uint32_t steps;
+} waiting;
+
+static waiting wait_for(const hone_worker *w, double seconds)
+{
+    int64_t now = hone_now_ns(), allowed = (int64_t)(fmin(seconds, 1e6) * 1e9);
+    return (waiting){now + allowed, now + SLOW_BY * allowed, now,
+                     atomic_load_explicit(&w->page->steps, memory_order_relaxed)};
+}
+
+/* Past its deadline, and not seen to begin another launch within the patience: a slow machine makes no candidate hang.
+ */
+static bool is_late(const hone_worker *w, waiting *wait)
+{
+    int64_t  now = hone_now_ns();
+    uint32_t steps = atomic_load_explicit(&w->page->steps, memory_order_relaxed);
+    if (steps != wait->steps) {
+        wait->steps = steps;
+        wait->stepped = now;
+    }
+    if (now < wait->until) return false;
+    return now >= wait->until_at_most || (double)(now - wait->stepped) * 1e-9 >= w->options.patience_s;
+}
+
 /* Moves bytes until all went, or one of the other ends. */
-static ending move(hone_worker *w, bool out, unsigned char *data, size_t bytes, int64_t deadline)
+static ending move(hone_worker *w, bool out, unsigned char *data, size_t bytes, waiting *wait)
 {
     while (bytes) {
         if (stopped(w)) return STOPPED;
-        int64_t left_ms = (deadline - hone_now_ns()) / 1000000;
-        if (left_ms <= 0) return LATE;
-        struct pollfd wait = {w->talk, out ? POLLOUT : POLLIN, 0};
-        int           ready = poll(&wait, 1, left_ms < ASK_EACH_MS ? (int)left_ms + 1 : ASK_EACH_MS);
+        if (is_late(w, wait)) return LATE;
+        int64_t left_ms = (wait->until - hone_now_ns()) / 1000000;
+        struct pollfd talk = {w->talk, out ? POLLOUT : POLLIN, 0};
+        int           ready = poll(&talk, 1, left_ms >= 0 && left_ms < ASK_EACH_MS ? (int)left_ms + 1 : ASK_EACH_MS);
         if (ready < 0 && errno != EINTR) return DIED;
         if (ready <= 0) continue;
         ssize_t moved = out ? send(w->talk, data, bytes, MSG_NOSIGNAL | MSG_DONTWAIT)
@@ -196,15 +225,15 @@ static ending move(hone_worker *w, bool out, unsigned char *data, size_t bytes, 
 static ending ask(hone_worker *w, hone_wire_kind kind, double seconds)
 {
     unsigned char head[HONE_WIRE_HEAD];
-    int64_t       deadline = hone_now_ns() + (int64_t)(fmin(seconds, 1e6) * 1e9);
+    waiting       wait = wait_for(w, seconds);
     if (!hone_wire_seal(&w->out, kind, ++w->serial)) return MAD;
-    ending how = move(w, true, w->out.at, w->out.length, deadline);
-    if (how == ANSWERED) how = move(w, false, head, sizeof head, deadline);
+    ending how = move(w, true, w->out.at, w->out.length, &wait);
+    if (how == ANSWERED) how = move(w, false, head, sizeof head, &wait);
     if (how != ANSWERED) return how;
     int64_t bytes = hone_wire_expect(head, HONE_WIRE_ANSWER + kind, w->serial);
     if (bytes < 0) return MAD;
     w->in_bytes = (size_t)bytes;
-    return move(w, false, w->in, w->in_bytes, deadline);
+    return move(w, false, w->in, w->in_bytes, &wait);
 }
 
 static hone_wire answer_of(const unsigned char *body, size_t bytes)

@@ -8,10 +8,11 @@
  *     TIME    some of them, so many rounds              ->   timed in turns; guard zones and inputs looked at; each
  *                                                            judged again on the operands that it was timed with
  *
- * The parent waits no longer than a deadline made of the estimate and of what was seen, believes no byte of an answer,
- * and asks `stop` ten times a second. A worker that dies, is late or talks nonsense is killed, reaped and replaced, and
- * what it knew is told to the next one. Who was at work then is known from a page that both share. One that was not
- * alone in the worker is tried once more alone: another may have damaged what it stood on.
+ * The parent waits no longer than a deadline made of the estimate and of what was seen, or four of them while launches
+ * follow each other: then the machine is slow, and nobody hangs. It believes no byte of an answer, and asks `stop` ten
+ * times a second. A worker that dies, is late or talks nonsense is killed, reaped and replaced, and what it knew is
+ * told to the next one. Who was at work then is known from a page that both share. One that was not alone in the worker
+ * is tried once more alone: another may have damaged what it stood on.
  *
  * The worker ends with its parent (with the thread that opened it, which must therefore outlive it). */
 #ifndef HONE_TUNER_WORKER_H

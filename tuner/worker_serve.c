@@ -185,6 +185,7 @@ static hone_status take_problem(worker *w)
 static void at_work(worker *w, uint32_t id)
 {
     atomic_store_explicit(&w->page->at_work, id, memory_order_relaxed);
+    atomic_fetch_add_explicit(&w->page->steps, 1, memory_order_relaxed);
 }
 
 /* Before a launch of another one: those whose idle threads look for work are left alone until they sleep. */
