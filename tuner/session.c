@@ -304,7 +304,7 @@ static int64_t compared(const void *self, int id)
     return hone_worker_compared(self, id);
 }
 
-/* What would be chosen without a row; and what is tried first besides: what a row says now. */
+/* What would be chosen without a row. */
 static hone_status find_starts(session *s, hone_choice *starts, int *count)
 {
     hone_rt_candidate ranked[HONE_RT_KERNELS_MAX];
