@@ -133,7 +133,9 @@ static void searched(hone_here_options options)
     hone_search_result       result;
     how.trials_max = 30;
     if (hone_search(&s.request, &untuned, 1, kernels, 2, &s.oracle, &how, &result)) fail_msg("%s", hone_last_error());
-    assert_true(result.trials == 30 && result.findings[0].rounds >= 6);
+    if (result.trials != 30) assert_true(result.complete && result.trials > 2); /* few tiles, few configurations */
+    if (result.findings[0].rounds < 6)
+        fail_msg("the best of %d trials has %d rounds", result.trials, result.findings[0].rounds);
     for (int i = 0; i < result.count; i++) assert_int_equal(result.findings[i].fate, HONE_FATE_RIGHT);
     hone_search_result_free(&result);
     scene_close(&s);
