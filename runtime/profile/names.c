@@ -135,7 +135,8 @@ static size_t read_small(const char *path, char *out, size_t capacity)
 static uint64_t start_of(uint64_t pid)
 {
     char path[48], text[1024];
-    snprintf(path, sizeof path, "/proc/%" PRIu64 "/stat", pid);
+    /* Two slashes: qemu answers for its own process itself, and otherwise than the kernel does when others ask. */
+    snprintf(path, sizeof path, "/proc//%" PRIu64 "/stat", pid);
     if (!read_small(path, text, sizeof text)) return 0;
     const char *at = strrchr(text, ')'); /* its name may hold anything */
     if (!at) return 0;

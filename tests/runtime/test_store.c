@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -138,6 +139,16 @@ static void add_and_say(hone_rt_journal *journal, uint32_t number, int pipe_end)
     MUST(write(pipe_end, &number, sizeof number) == sizeof number); /* short: whole or not at all */
 }
 
+/* A child that does not outlive this process, however that ends. */
+static pid_t fork_bound(void)
+{
+    pid_t parent = getpid(), child = fork();
+    if (child != 0) return child;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(1);
+    return 0;
+}
+
 /* --- the storm --------------------------------------------------------------------------------------------------- */
 
 static void storm(int processes, int rows_each, uint64_t seed)
@@ -146,10 +157,11 @@ static void storm(int processes, int rows_each, uint64_t seed)
     int         ends[2], running = processes, killed = 0, folds = 0;
     numbers acknowledged = {calloc((size_t)(processes * rows_each) / 8 + 1, 1), (uint32_t)(processes * rows_each), 0};
     pid_t      *pids = calloc((size_t)processes, sizeof *pids), compactor;
+    const pid_t whole = getpid();
     make_root();
     MUST(pipe2(ends, O_CLOEXEC) == 0);
     for (int p = 0; p < processes; p++) {
-        MUST((pids[p] = fork()) >= 0);
+        MUST((pids[p] = fork_bound()) >= 0);
         if (pids[p] == 0) {
             hone_rt_journal *journal;
             MUST(hone_rt_journal_open(&device, root, &journal) == HONE_OK);
@@ -158,9 +170,10 @@ static void storm(int processes, int rows_each, uint64_t seed)
             _exit(0);
         }
     }
-    MUST((compactor = fork()) >= 0);
+    MUST((compactor = fork_bound()) >= 0);
     close(ends[1]); /* the writers' alone */
-    while (compactor == 0) { /* until it is killed */
+    while (compactor == 0) { /* until it is killed, or alone */
+        if (getppid() != whole) _exit(1);
         hone_rt_fold_facts facts;
         MUST(hone_rt_rows_fold(&device, root, &facts) == HONE_OK);
     }
@@ -239,7 +252,7 @@ static void kills(int count, uint64_t seed)
         int   ends[2], how;
         char  when[64];
         pid_t pid;
-        MUST(pipe2(ends, O_CLOEXEC) == 0 && (pid = fork()) >= 0);
+        MUST(pipe2(ends, O_CLOEXEC) == 0 && (pid = fork_bound()) >= 0);
         if (pid == 0) live(life, seed, ends[1]);
         close(ends[1]);
         usleep((useconds_t)hone_random_below(&r, hone_random_below(&r, 4) ? 4000 : 30000));
