@@ -19,6 +19,7 @@ static const cli_option options[] = {
     {"fresh", CLI_FLAG, NULL, "do not go on with what an interrupted session left", 0, 0},
     {"verify", CLI_FLAG, NULL, "tune nothing: measure again what the profile says, beside all else", 0, 0},
     {"beside", CLI_TEXT, "FOLDER", "with --verify: and beside the choices of this folder's profile", 0, 0},
+    {"evaluate", CLI_FLAG, NULL, "tune nothing: predict each row from the others, and tell the price", 0, 0},
     CLI_OPTION_SEED,
     CLI_OPTION_JSON,
     CLI_OPTION_END,
@@ -160,8 +161,11 @@ static int run_tune(cli_tune *t)
     if (code != CLI_FINE) return code;
     if (cli_given(t->call, "beside") && !cli_given(t->call, "verify"))
         return cli_fail(t->call, "--beside is for --verify");
+    if (cli_given(t->call, "evaluate") && (cli_given(t->call, "verify") || t->call->word_count))
+        return cli_fail(t->call, "--evaluate goes over all rows of the profile: it takes no problems, and no --verify");
     if ((code = cli_open(t->call, &how, &t->hone)) != CLI_FINE) return code;
     if ((code = cli_peers_at_their_best(t->call, &t->hone)) != CLI_FINE) return code;
+    if (cli_given(t->call, "evaluate")) return cli_tune_evaluate(t);
     if ((code = choose_problems(t)) != CLI_FINE) return code;
     return cli_given(t->call, "verify") ? cli_tune_verify(t, cli_text(t->call, "beside", NULL)) : run_session(t);
 }
@@ -184,7 +188,8 @@ const cli_verb cli_verb_tune = {
                 "  hone tune transformer --budget 10m         another suite\n"
                 "  hone tune \"matmul f32 nn 512x512x512\"      one problem\n"
                 "  HONE_RECORD=mine ./program; hone tune mine what a program really asks for\n"
-                "  hone tune quick --verify                   is it faster? measured again\n",
+                "  hone tune quick --verify                   is it faster? measured again\n"
+                "  hone tune --evaluate                       what would untuned problems pay?\n",
     .more =
         "Suites: smoke, quick, full, transformer, convnet, training. A file has a problem a line; one that "
         "HONE_RECORD wrote tells how long each took, and the budget goes where the time goes.\n"

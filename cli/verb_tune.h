@@ -35,4 +35,9 @@ cli_figure cli_times(double ratio);
  * `beside` (NULL: none): a folder with another profile, whose choices are measured as well. */
 int cli_tune_verify(cli_tune *tune, const char *beside);
 
+/* --- the price of guessing (tune_evaluate.c) ---------------------------------------------------------------------- */
+
+/* Leaves out each row of the profile in turn, and tells what choosing by prediction and by estimate would cost. */
+int cli_tune_evaluate(const cli_tune *tune);
+
 #endif

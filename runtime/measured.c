@@ -59,6 +59,11 @@ void hone_rt_measured_refresh(hone_rt_measured *measured)
     hone_sentence_back(&before);
 }
 
+hone_rt_rows *hone_rt_measured_rows(hone_rt_measured *measured)
+{
+    return measured->rows;
+}
+
 /* Once as a warning: whoever wants all of it asks for more. */
 static void pass_over(hone_rt_measured *measured, const hone_rt_row *row, const hone_rt_figure *it, const char *why)
 {
@@ -142,34 +147,42 @@ static const hone_kernel *kernel_named(const looking *at, const char *name)
     return NULL;
 }
 
-/* NULL: it may be used, and *config is what the row says. Else why not, in `why` or static. */
-static const char *doubt(const looking *at, const hone_rt_figure *it, const hone_kernel **kernel, hone_config *config,
-                         char why[HONE_SENTENCE_MAX])
+const char *hone_rt_figure_doubt(const hone_request *request, const hone_kernel *const *kernels, int count,
+                                 const hone_rt_culprits *culprits, const hone_rt_figure *it,
+                                 const hone_kernel **kernel, hone_config *config, char why[HONE_RT_DOUBT_MAX])
 {
-    *kernel = kernel_named(at, it->kernel);
+    *kernel = NULL;
+    for (int i = 0; i < count && !*kernel; i++)
+        if (!strcmp(kernels[i]->name, it->kernel)) *kernel = kernels[i];
     if (!*kernel) return "there is no kernel of that name here";
-    const char *refusal = hone_rt_refuses(at->request, *kernel);
+    const char *refusal = hone_rt_refuses(request, *kernel);
     if (refusal) return refusal;
     if ((*kernel)->version != it->version) {
-        snprintf(why, HONE_SENTENCE_MAX, "version %u was measured, and this is %u", it->version, (*kernel)->version);
+        snprintf(why, HONE_RT_DOUBT_MAX, "version %u was measured, and this is %u", it->version, (*kernel)->version);
         return why;
     }
-    const char *identity = identity_of(*kernel, at->request->device);
+    const char *identity = identity_of(*kernel, request->device);
     if (strcmp(identity, it->identity) != 0) {
-        snprintf(why, HONE_SENTENCE_MAX, "'%s' was measured, and this is '%s'", it->identity, identity);
+        snprintf(why, HONE_RT_DOUBT_MAX, "'%s' was measured, and this is '%s'", it->identity, identity);
         return why;
     }
-    if (hone_config_parse(at->request, *kernel, it->config, config) != HONE_OK) {
-        snprintf(why, HONE_SENTENCE_MAX, "its configuration is not legal here: %s", hone_last_error());
+    if (hone_config_parse(request, *kernel, it->config, config) != HONE_OK) {
+        snprintf(why, HONE_RT_DOUBT_MAX, "its configuration is not legal here: %s", hone_last_error());
         return why;
     }
-    return hone_rt_culprits_have(at->culprits, at->request, *kernel, config) ? "it is in quarantine" : NULL;
+    return culprits && hone_rt_culprits_have(culprits, request, *kernel, config) ? "it is in quarantine" : NULL;
+}
+
+static const char *doubt(const looking *at, const hone_rt_figure *it, const hone_kernel **kernel, hone_config *config,
+                         char why[HONE_RT_DOUBT_MAX])
+{
+    return hone_rt_figure_doubt(at->request, at->kernels, at->count, at->culprits, it, kernel, config, why);
 }
 
 static void take(const looking *at, const hone_rt_row *row, const hone_rt_figure *it, const char *basis,
                  hone_rt_evidence *out)
 {
-    char               why[HONE_SENTENCE_MAX];
+    char               why[HONE_RT_DOUBT_MAX];
     const hone_kernel *kernel;
     hone_config        config;
     if (!it->kernel[0]) return;

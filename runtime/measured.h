@@ -37,6 +37,7 @@ typedef struct hone_rt_evidence {
         double             seconds;
         const char        *basis;
     } at[2];
+    bool predicted; /* from rows of other problems: near.c */
     bool borrowed; /* measured elsewhere: the row is of a layer beyond the one that is written */
     bool foreign;  /* a kernel that is none of `kernels` was best: those of modules must be asked */
 } hone_rt_evidence;
@@ -47,6 +48,19 @@ typedef struct hone_rt_evidence {
 void hone_rt_evidence_of(hone_rt_measured *measured, const hone_request *request, const hone_rt_row *given,
                          const hone_kernel *const *kernels, int count, bool some, const hone_rt_culprits *culprits,
                          hone_rt_evidence *out);
+
+/* Where nothing speaks for a request: what its neighbours among the rows speak for (near.c). As above; with `some`, a
+ * neighbour whose best kernel is none of `kernels` is told in `foreign`. */
+void hone_rt_evidence_near(hone_rt_measured *measured, const hone_request *request, const hone_kernel *const *kernels,
+                           int count, bool some, const hone_rt_culprits *culprits, hone_rt_evidence *out);
+
+/* May a figure be used for a request? NULL: it may, and *config is what it says. Else why not, in `why` or static.
+ * `culprits` NULL: none. */
+const char *hone_rt_figure_doubt(const hone_request *request, const hone_kernel *const *kernels, int count,
+                                 const hone_rt_culprits *culprits, const hone_rt_figure *it,
+                                 const hone_kernel **kernel, hone_config *config, char why[HONE_RT_DOUBT_MAX]);
+/* NULL: there are none. */
+hone_rt_rows *hone_rt_measured_rows(hone_rt_measured *measured);
 
 /* Could this context use what a row says? NULL: it could, and *plan (may be NULL) is of it. Else why not, in `why` or
  * static. All modules are asked. */

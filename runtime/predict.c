@@ -6,10 +6,11 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "runtime/profile/sketch.h"
 
 enum { NEIGHBOURS = 6, SUGGESTIONS = 8, CANDIDATES = SUGGESTIONS + NEIGHBOURS * HONE_RT_KNOWN_FIGURES };
 #define FADES    1.5  /* distance at which a neighbour has lost most of its weight */
-#define FAR      4.0  /* no neighbours beyond */
+#define FAR      HONE_RT_FAR
 #define SELF     0.15 /* weight of the estimate as it stands */
 #define SAME     3.0  /* times the weight: what was measured in the very configuration */
 #define NEAR_TIE 1.02
@@ -65,14 +66,23 @@ typedef struct neighbour {
     double               apart, weight;
 } neighbour;
 
+/* What two problems share whose texts differ in numbers alone: epilogues among it, which are no arguments. */
+static uint32_t kind_of(const hone_request *request)
+{
+    char text[HONE_PROBLEM_TEXT_MAX];
+    hone_rt_problem_print(request->op, request->problem, text, sizeof text);
+    return hone_rt_sketch_of(text, strlen(text), request->threads).kind;
+}
+
 static int find_neighbours(const hone_request *request, const hone_rt_known *known, int count, int left_out,
                            neighbour *out)
 {
-    int found = 0;
+    int            found = 0;
+    const uint32_t kind = count ? kind_of(request) : 0;
     for (int i = 0; i < count; i++) {
         if (i == left_out || !known[i].count) continue;
         const double apart = hone_rt_apart(request, &known[i].request);
-        if (apart < 0 || apart > FAR) continue;
+        if (apart < 0 || apart > FAR || kind_of(&known[i].request) != kind) continue;
         int at = found < NEIGHBOURS ? found++ : NEIGHBOURS;
         for (; at > 0 && apart < out[at - 1].apart; at--)
             if (at < NEIGHBOURS) out[at] = out[at - 1];
@@ -97,8 +107,10 @@ static double least_estimate(const hone_request *request, const hone_kernel *ker
     return least;
 }
 
-/* log of what a kernel's estimate was off by at a neighbour, and how much that counts for this configuration. */
-static double off_by(const neighbour *near, const hone_kernel *kernel, const hone_config *config, double *weight)
+/* log of what a kernel's estimate was off by at a neighbour, and how much that counts for this configuration. `least`:
+ * its least estimate there, once somebody asked; below 0 until then. */
+static double off_by(const neighbour *near, const hone_kernel *kernel, const hone_config *config, double *least,
+                     double *weight)
 {
     const hone_rt_known *row = near->row;
     double               off = 0;
@@ -116,10 +128,10 @@ static double off_by(const neighbour *near, const hone_kernel *kernel, const hon
     }
     if (*weight > 0 || row->count < 2) return off;
     /* it was tried, and is neither the best nor the runner-up */
-    const double least = least_estimate(&row->request, kernel);
-    if (!(least > 0) || least >= row->figures[1].seconds) return 0;
+    if (*least < 0) *least = least_estimate(&row->request, kernel);
+    if (!(*least > 0) || *least >= row->figures[1].seconds) return 0;
     *weight = near->weight;
-    return log(row->figures[1].seconds / least);
+    return log(row->figures[1].seconds / *least);
 }
 
 static bool is_known_near(const neighbour *near, int count, const hone_kernel *kernel)
@@ -131,14 +143,14 @@ static bool is_known_near(const neighbour *near, int count, const hone_kernel *k
 }
 
 static double believed(const hone_request *request, const hone_kernel *kernel, const hone_config *config,
-                       const neighbour *near, int count)
+                       const neighbour *near, int count, double least[NEIGHBOURS])
 {
     const double estimate = kernel->estimate(request, config);
     double       sum = 0, weights = SELF;
     if (!(estimate > 0) || !isfinite(estimate)) return 0;
     for (int i = 0; i < count; i++) {
         double       weight;
-        const double off = off_by(&near[i], kernel, config, &weight);
+        const double off = off_by(&near[i], kernel, config, &least[i], &weight);
         sum += off * weight;
         weights += weight;
     }
@@ -167,13 +179,14 @@ bool hone_rt_predict(const hone_request *request, const hone_kernel *const *kern
     for (int i = 0; i < kernel_count; i++) {
         const hone_kernel *kernel = kernels[i];
         hone_config        configs[CANDIDATES], best = {{0}};
-        double             least = 0;
+        double             least = 0, least_there[NEIGHBOURS];
         if (kernel->properties & HONE_IS_REFERENCE || kernel->refuses(request)) continue;
         if (hone_kernel_is_foreign(kernel, request->device) && !is_known_near(near, count, kernel)) continue;
         memset(configs, 0, sizeof configs);
+        for (int j = 0; j < NEIGHBOURS; j++) least_there[j] = -1;
         const int some = candidates_of(request, kernel, near, count, configs);
         for (int j = 0; j < some; j++) {
-            const double seconds = believed(request, kernel, &configs[j], near, count);
+            const double seconds = believed(request, kernel, &configs[j], near, count, least_there);
             if (seconds > 0 && (!least || seconds < least)) least = seconds, best = configs[j];
         }
         if (!least || (out->kernel && least * NEAR_TIE >= out->seconds)) continue;
@@ -203,36 +216,52 @@ static hone_status seconds_of(const hone_rt_known *row, const hone_rt_prediction
     return measure(self, row, it->kernel, &it->config, out);
 }
 
+/* Into the first `count` of `rising`. */
+static void insert(double *rising, int count, double regret)
+{
+    for (; count > 0 && regret < rising[count - 1]; count--) rising[count] = rising[count - 1];
+    rising[count] = regret;
+}
+
+static void sum_up(const double *rising, int count, double *mean, double *p95, double *worst)
+{
+    double sum = 0;
+    if (!count) return;
+    for (int i = 0; i < count; i++) sum += rising[i];
+    *mean = sum / count;
+    *p95 = rising[(int)ceil(0.95 * count) - 1];
+    *worst = rising[count - 1];
+}
+
 hone_status hone_rt_predict_evaluate(const hone_kernel *const *kernels, int kernel_count, const hone_rt_known *known,
                                      int known_count, hone_rt_measure_choice *measure, void *self, hone_rt_regret *out)
 {
     *out = (hone_rt_regret){.worst_row = -1};
     HONE_CHECK(known_count > 0, HONE_ERROR_ARGUMENT, "evaluate: there is no measured problem");
-    double *regrets = hone_alloc((size_t)known_count, sizeof *regrets); /* rising */
+    double *regrets = hone_alloc((size_t)known_count * 2, sizeof *regrets); /* rising, as the next */
     if (!regrets) return HONE_ERROR_MEMORY;
+    double     *untuned = regrets + known_count;
     hone_status status = HONE_OK;
     for (int i = 0; i < known_count && status == HONE_OK; i++) {
         const hone_rt_known *row = &known[i];
         hone_rt_prediction   it;
-        double               seconds;
         if (!row->count) continue;
+        const double without = row->untuned_s > 0 ? row->untuned_s : row->figures[row->count - 1].seconds;
+        double       seconds = without;
         if (hone_rt_predict(&row->request, kernels, kernel_count, known, known_count, i, &it)) {
             status = seconds_of(row, &it, measure, self, &seconds);
             if (status != HONE_OK) break;
         } else {
             out->unpredicted++;
-            seconds = row->figures[row->count - 1].seconds;
         }
         const double regret = fmax(seconds / row->figures[0].seconds - 1, 0);
-        int          at = out->count++;
-        for (; at > 0 && regret < regrets[at - 1]; at--) regrets[at] = regrets[at - 1];
-        regrets[at] = regret;
-        out->mean += regret;
+        insert(regrets, out->count, regret);
+        insert(untuned, out->count++, fmax(without / row->figures[0].seconds - 1, 0));
         if (out->worst_row < 0 || regret > out->worst) out->worst = regret, out->worst_row = i;
     }
-    if (status == HONE_OK && out->count) {
-        out->mean /= out->count;
-        out->p95 = regrets[(int)ceil(0.95 * out->count) - 1];
+    if (status == HONE_OK) {
+        sum_up(regrets, out->count, &out->mean, &out->p95, &out->worst);
+        sum_up(untuned, out->count, &out->untuned_mean, &out->untuned_p95, &out->untuned_worst);
     }
     hone_free(regrets);
     if (status != HONE_OK) *out = (hone_rt_regret){.worst_row = -1};

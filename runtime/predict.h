@@ -1,6 +1,6 @@
 /* Prediction: what to choose for a problem that was never measured, from those that were.
  *
- *     like it    the same op, and arguments alike in everything but their extents; as many threads, the same flags
+ *     like it    the same op, words and arguments in everything but their extents; as many threads, the same flags
  *     near       in the logarithms of extents, and in how far these fill their last vector of 16 and tile of 64
  *     weighed    each kernel's estimate is corrected by what it was off by on the near ones: a kernel that was tried
  *                there and came behind the runner-up took at least as long as that
@@ -28,6 +28,7 @@ typedef struct hone_rt_known {
     hone_request         request; /* its problem is the caller's */
     int                  count;
     hone_rt_known_figure figures[HONE_RT_KNOWN_FIGURES];
+    double               untuned_s; /* what the untuned choice took; 0: as long as the last figure */
 } hone_rt_known;
 
 typedef struct hone_rt_prediction {
@@ -43,7 +44,9 @@ typedef struct hone_rt_prediction {
 bool hone_rt_predict(const hone_request *request, const hone_kernel *const *kernels, int kernel_count,
                      const hone_rt_known *known, int known_count, int left_out, hone_rt_prediction *out);
 
-/* How far apart two requests lie; below 0: they are not alike. 1 is about a factor of two in one extent. */
+/* How far apart two requests lie; below 0: they are not alike. 1 is about a factor of two in one extent. Beyond
+ * HONE_RT_FAR there are no neighbours. */
+#define HONE_RT_FAR 4.0
 double hone_rt_apart(const hone_request *one, const hone_request *other);
 
 /* What guessing costs: each row in turn is left out and predicted from the others, and what is predicted is measured.
@@ -52,13 +55,14 @@ typedef struct hone_rt_regret {
     int    count, unpredicted; /* rows; those with nothing near, which are charged what their untuned choice took */
     double mean, p95, worst;   /* time over the best one's, less 1 */
     int    worst_row;
+    double untuned_mean, untuned_p95, untuned_worst; /* the same of the untuned choices: of estimates alone */
 } hone_rt_regret;
 
 /* Seconds that this choice takes for a row's request. Figures of the row itself are not asked for. */
 typedef hone_status hone_rt_measure_choice(void *self, const hone_rt_known *row, const hone_kernel *kernel,
                                            const hone_config *config, double *seconds);
 
-/* The last figure of a row is taken for the untuned choice's. HONE_ERROR_ARGUMENT: there is no row. */
+/* HONE_ERROR_ARGUMENT: there is no row. */
 hone_status hone_rt_predict_evaluate(const hone_kernel *const *kernels, int kernel_count, const hone_rt_known *known,
                                      int known_count, hone_rt_measure_choice *measure, void *self,
                                      hone_rt_regret *out);

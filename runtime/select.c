@@ -1,6 +1,7 @@
 /* The choice between kernels: who refuses, what the others are believed to take, and which rule decided.
  *
- * What was measured for just this request comes first (measured.c). All else rests on `estimate` over the device's
+ * What was measured for just this request comes first (measured.c), then what near problems that were measured speak
+ * for (near.c). All else rests on `estimate` over the device's
  * ceilings, or, where none are kept, over the kernels' built-in ones. Estimates within NEAR of the best are a tie,
  * which goes to the order of the rows: so every process chooses alike. In deterministic mode the choice rests on the
  * problem alone, and on what is in quarantine. */
@@ -84,7 +85,7 @@ static void move_to_front(hone_rt_candidate *list, int at)
     list[0] = moved;
 }
 
-/* All but what was measured. */
+/* All but what was measured, or predicted. */
 static void rank_estimates(const hone_request *request, const hone_rt_culprits *culprits,
                            const hone_kernel *const *kernels, int count, hone_rt_candidate *out, const char **rule)
 {
@@ -125,7 +126,7 @@ static int rank(const hone_request *request, const hone_rt_culprits *culprits, c
                                      .config = evidence->at[e].config,
                                      .seconds = evidence->at[e].seconds,
                                      .basis = evidence->at[e].basis,
-                                     .measured = true,
+                                     .measured = !evidence->predicted,
                                      .borrowed = evidence->borrowed};
         *rule = evidence->at[e].basis;
     }
@@ -146,8 +147,9 @@ static int rank_all(const hone_rt_context *context, const hone_request *request,
     const hone_kernel *kernels[HONE_RT_KERNELS_MAX];
     hone_rt_evidence   evidence;
     int count = hone_rt_kernels(context, request->op, request->device, kernels, HONE_RT_KERNELS_MAX);
-    hone_rt_evidence_of(measured_of(context, request->device), request, given, kernels, count, false, culprits,
-                        &evidence);
+    hone_rt_measured *measured = measured_of(context, request->device);
+    hone_rt_evidence_of(measured, request, given, kernels, count, false, culprits, &evidence);
+    if (!evidence.count) hone_rt_evidence_near(measured, request, kernels, count, false, culprits, &evidence);
     return rank(request, culprits, &evidence, kernels, count < cap ? count : cap, out, rule);
 }
 
@@ -169,6 +171,8 @@ int hone_rt_rank_given(const hone_rt_context *context, const hone_request *reque
     hone_rt_culprits_of(measured, request, &culprits);
     int count = hone_rt_own_kernels(context, request->op, request->device, kernels, HONE_RT_KERNELS_MAX);
     hone_rt_evidence_of(measured, request, given, kernels, count, context->modules_wanted, &culprits, &evidence);
+    if (!evidence.count && !evidence.foreign)
+        hone_rt_evidence_near(measured, request, kernels, count, context->modules_wanted, &culprits, &evidence);
     if (!evidence.foreign) {
         count = rank(request, &culprits, &evidence, kernels, count < cap ? count : cap, out, rule);
         if (count > 0 && !out[0].refusal && rank_of(out[0].kernel) == 0) return count;

@@ -283,6 +283,41 @@ hone_status hone_rt_rows_quarantined(hone_rt_rows *rows, const hone_request *req
                : status;
 }
 
+/* HONE_ERROR_STATE: a file is gone, and nothing was handed out. */
+static hone_status look_near(hone_rt_rows *rows, const hone_rt_sketch *sketch, const char *text,
+                             hone_rt_near_function *take, void *self)
+{
+    int  near[HONE_RT_NEAR_MAX];
+    int  count = hone_rt_table_near(rows->table, sketch, near, HONE_RT_NEAR_MAX);
+    bool handed = false, more = true;
+    for (int i = 0; i < count && more; i++) {
+        hone_rt_standing none = {.at = -1}, here;
+        hone_status      status = hone_rt_table_next(rows->table, rows->table->at[near[i]].key, &none, &here);
+        if (status == HONE_ERROR_NOT_FOUND || (status == HONE_ERROR_STATE && handed)) continue;
+        if (status != HONE_OK) return status;
+        if (here.row.cold || here.row.loaded || !strcmp(here.row.problem, text)) continue;
+        more = take(self, &here.row, rows->table->at[here.at].layer);
+        handed = true;
+    }
+    return HONE_OK;
+}
+
+hone_status hone_rt_rows_near(hone_rt_rows *rows, const hone_request *request, hone_rt_near_function *take, void *self)
+{
+    char          text[HONE_PROBLEM_TEXT_MAX];
+    hone_sentence before;
+    hone_sentence_keep(&before);
+    hone_rt_problem_print(request->op, request->problem, text, sizeof text);
+    const hone_rt_sketch sketch = hone_rt_sketch_of(text, strlen(text), request->threads);
+    pthread_mutex_lock(&rows->lock);
+    hone_status status = look_near(rows, &sketch, text, take, self);
+    for (int i = 0; i < ATTEMPTS && status == HONE_ERROR_STATE && (status = refresh(rows)) == HONE_OK; i++)
+        status = look_near(rows, &sketch, text, take, self);
+    pthread_mutex_unlock(&rows->lock);
+    if (status == HONE_OK) hone_sentence_back(&before);
+    return status;
+}
+
 /* --- listing --------------------------------------------------------------------------------------------------- */
 
 /* The entry of the index-th row that counts. */

@@ -95,7 +95,9 @@ static hone_status take_line(void *user, const char *line, size_t bytes, uint64_
                                       (uint32_t)bytes,
                                       (uint16_t)(into->file_count - 1),
                                       (uint8_t)s->layer,
-                                      (uint8_t)(row ? kind : HONE_RT_LINE_UNKNOWN)};
+                                      (uint8_t)(row ? kind : HONE_RT_LINE_UNKNOWN),
+                                      row && kind == HONE_RT_LINE_MEASURED ? hone_rt_sketch_of_line(line, bytes)
+                                                                           : (hone_rt_sketch){0}};
     s->rows += row;
     return HONE_OK;
 }
@@ -222,6 +224,30 @@ hone_status hone_rt_table_next(const hone_rt_table *it, uint64_t key, const hone
         if (out->at < 0 || counts_before(it, &here, out)) *out = here;
     }
     return out->at < 0 ? HONE_ERROR_NOT_FOUND : HONE_OK;
+}
+
+int hone_rt_table_near(const hone_rt_table *it, const hone_rt_sketch *sketch, int *out, int most)
+{
+    uint32_t apart[HONE_RT_NEAR_MAX];
+    int      found = 0;
+    if (most > HONE_RT_NEAR_MAX) most = HONE_RT_NEAR_MAX;
+    for (int i = 0; i < it->count; i++) {
+        if (it->at[i].sketch.kind != sketch->kind || (i && it->at[i].key == it->at[i - 1].key)) continue;
+        const uint32_t here = hone_rt_sketch_apart(&it->at[i].sketch, sketch);
+        int            at = found;
+        if (found == most && here >= apart[found - 1]) continue;
+        if (found < most)
+            found++;
+        else
+            at--;
+        for (; at > 0 && here < apart[at - 1]; at--) {
+            apart[at] = apart[at - 1];
+            out[at] = out[at - 1];
+        }
+        apart[at] = here;
+        out[at] = i;
+    }
+    return found;
 }
 
 /* --- those that count ------------------------------------------------------------------------------------------ */

@@ -1,9 +1,10 @@
-/* A table of rows: keys and places of the lines of some files, 24 bytes each. Built once, by one thread; what it tells
+/* A table of rows: keys and places of the lines of some files, 40 bytes each. Built once, by one thread; what it tells
  * is read from the files again. Layers and locks are index.c's. */
 #ifndef HONE_RUNTIME_PROFILE_TABLE_H
 #define HONE_RUNTIME_PROFILE_TABLE_H
 
 #include "runtime/profile/row.h"
+#include "runtime/profile/sketch.h"
 
 enum { HONE_RT_REMARKS = 16, HONE_RT_REMARK_MAX = 512 };
 
@@ -12,6 +13,7 @@ typedef struct hone_rt_entry {
     uint32_t bytes; /* without the newline */
     uint16_t file;
     uint8_t  layer, kind; /* hone_rt_line_kind */
+    hone_rt_sketch sketch; /* of a measured row */
 } hone_rt_entry;
 
 typedef struct hone_rt_table {
@@ -55,6 +57,9 @@ hone_status hone_rt_table_next(const hone_rt_table *table, uint64_t key, const h
  * used, and each culprit of quarantine once. With `all` what cannot be used, or is of another kind, is among them, each
  * line once. Freed with hone_free. */
 hone_status hone_rt_table_order(const hone_rt_table *table, bool all, int **order, int *count);
+/* The entries whose sketches are nearest to this one, of its kind, nearest first; of each key one. Gives how many, up
+ * to `most`. */
+int hone_rt_table_near(const hone_rt_table *table, const hone_rt_sketch *sketch, int *out, int most);
 /* The first entry of a key; the count where all keys are less. */
 int hone_rt_table_first(const hone_rt_table *table, uint64_t key);
 

@@ -72,6 +72,26 @@ static void keeps_what_it_measured(void **state)
     if ((code != 0 && code != 1) || !strstr(out, "1 problems measured again")) fail_msg("%d:\n%s", code, out);
     code = run("", "tune " ONE " --verify --beside /tmp/hone-nothing-here", true);
     if ((code != 0 && code != 1) || !strstr(out, "0 of 0 choices within 2 %")) fail_msg("%d:\n%s", code, out);
+    expect("", "tune --evaluate", 0, "matmul: 1 row, each left out"); /* nothing is near but itself */
+    expect("", "tune --evaluate", 0, "1 with nothing near");
+    expect("", "tune --evaluate --threads 3", 2, "no row that this hone can repeat");
+    expect("", "tune \"matmul f32 nn 28x24x24\" --threads 1 --budget 1s", 0, "1 of 1 problems tuned");
+    assert_int_equal(run("", "tune --evaluate --json", false), 0);
+    json = json_loads(out, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(json);
+    const json_t *op = json_array_get(json_object_get(json, "ops"), 0);
+    assert_string_equal(json_string_value(json_object_get(op, "op")), "matmul");
+    assert_int_equal(json_integer_value(json_object_get(op, "rows")), 2);
+    assert_int_equal(json_integer_value(json_object_get(op, "nothing_near")), 0);
+    const json_t *predicted = json_object_get(op, "predicted"), *estimated = json_object_get(op, "estimated");
+    assert_true(json_number_value(json_object_get(predicted, "mean")) >= 0);
+    assert_true(json_number_value(json_object_get(predicted, "worst")) >=
+                json_number_value(json_object_get(predicted, "p95")));
+    assert_true(json_number_value(json_object_get(estimated, "worst")) >=
+                json_number_value(json_object_get(estimated, "mean")));
+    json_decref(json);
+    expect("HONE_TUNE=read", "explain \"matmul f32 nn 26x24x24\" --threads 1", 0, "by        predicted");
+    expect("HONE_TUNE=off", "explain \"matmul f32 nn 26x24x24\" --threads 1", 0, "by        estimated");
     expect("", "tune " ONE " --seed 2", 0, "1 of 1 problems tuned");
     if (strchr(out, '\033')) fail_msg("it paints in a pipe:\n%s", out);
 }
@@ -108,6 +128,8 @@ static void refuses_misuse(void **state)
     expect("", "tune /nowhere/record", 2, "/nowhere/record");
     expect("", "tune --strategy nosuch", 2, "there is no strategy 'nosuch'");
     expect("", "tune --beside /tmp", 2, "--beside is for --verify");
+    expect("", "tune quick --evaluate", 2, "it takes no problems, and no --verify");
+    expect("", "tune --evaluate --verify", 2, "it takes no problems, and no --verify");
 }
 
 int main(int count, char **words)

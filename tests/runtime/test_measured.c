@@ -198,7 +198,7 @@ static void a_row_decides(void **state)
     open_scene(&s, HONE_TUNE_READ);
     assert_true(chosen(&s, 8, 9, 10, r.second.kernel));
     assert_true(chosen(&s, 8, 9, 10, "(measured)"));
-    assert_true(chosen(&s, 8, 9, 11, "(estimated"));
+    assert_true(chosen(&s, 8, 900, 11, "(estimated"));
     hone_rt_candidate candidates[HONE_RT_KERNELS_MAX];
     hone_rt_problem   problem;
     const char       *rule;
@@ -216,6 +216,106 @@ static void a_row_decides(void **state)
     assert_string_equal(rule, "measured");
     close_scene(&s);
     assert_int_equal(heard(HONE_LOG_WARNING, ""), 0);
+}
+
+/* A row of 8x9x10 where the second in line took half as long as the first. */
+static void keep_a_surprise(const rivals *r)
+{
+    hone_rt_row row = row_of(TEXT, &r->second);
+    row.next = row.untuned = r->first;
+    row.next.median_s = row.next.high_s = row.untuned.median_s = row.untuned.high_s = 2e-6;
+    keep(&row);
+}
+
+static void near_problems_stand_in(void **state)
+{
+    scene             s;
+    rivals            r = rivals_of(TEXT);
+    hone_rt_problem   problem;
+    hone_rt_candidate candidates[HONE_RT_KERNELS_MAX];
+    const char       *rule;
+    (void)state;
+    assert_string_not_equal(r.first.kernel, r.second.kernel);
+    keep_a_surprise(&r);
+    open_scene(&s, HONE_TUNE_READ);
+    assert_true(chosen(&s, 8, 9, 10, "(measured)"));
+    assert_true(chosen(&s, 8, 9, 11, "(predicted)") && chosen(&s, 8, 9, 11, r.second.kernel));
+    assert_true(chosen(&s, 8, 9, 1000, "(estimated")); /* too far */
+    hone_request request = request_of(&s, "matmul f32 nn 8x9x11", &problem);
+    int          count = hone_rt_rank(s.context, &request, candidates, HONE_RT_KERNELS_MAX, &rule);
+    assert_string_equal(rule, "predicted");
+    assert_string_equal(candidates[0].basis, "predicted");
+    assert_true(count > 1 && !candidates[0].measured && candidates[0].seconds > 0.5e-6 &&
+                candidates[0].seconds < 2e-6);
+    static const char *const others[] = {"matmul f64 nn 8x9x11", "matmul f32 tn 8x9x11", "matmul f32 nn 8x9x11 +relu",
+                                         "matmul f32 nn 8x9x11 batch=3"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        request = request_of(&s, others[i], &problem);
+        hone_rt_rank(s.context, &request, candidates, HONE_RT_KERNELS_MAX, &rule);
+        assert_string_not_equal(rule, "predicted");
+    }
+    request = request_of(&s, "matmul f32 nn 8x9x11", &problem);
+    request.threads = 2;
+    hone_rt_rank(s.context, &request, candidates, HONE_RT_KERNELS_MAX, &rule);
+    assert_string_not_equal(rule, "predicted");
+    close_scene(&s);
+    assert_int_equal(heard(HONE_LOG_WARNING, ""), 0);
+
+    hone_rt_row own = row_of("matmul f32 nn 8x9x11", &r.first); /* measured goes before predicted */
+    keep(&own);
+    open_scene(&s, HONE_TUNE_READ);
+    assert_true(chosen(&s, 8, 9, 11, "(measured)") && chosen(&s, 8, 9, 11, r.first.kernel));
+    close_scene(&s);
+}
+
+static void modes_that_do_not_predict(void **state)
+{
+    scene                s;
+    rivals               r = rivals_of(TEXT);
+    hone_context_options options = HONE_CONTEXT_OPTIONS;
+    (void)state;
+    keep_a_surprise(&r);
+    open_scene(&s, HONE_TUNE_OFF);
+    assert_true(chosen(&s, 8, 9, 11, "(estimated"));
+    close_scene(&s);
+    open_scene(&s, HONE_TUNE_PINNED); /* a guess is a miss */
+    refused(plan_of(&s, 8, 9, 11, (char[512]){0}), HONE_ERROR_NOT_FOUND, "pinned|8x9x11");
+    close_scene(&s);
+    options.deterministic = 1;
+    options.tune = HONE_TUNE_READ;
+    works(open_scene_as(&s, options));
+    assert_true(chosen(&s, 8, 9, 11, "(order of the rows)"));
+    close_scene(&s);
+}
+
+static void what_neighbours_must_not_say(void **state)
+{
+    scene       s;
+    char        text[512];
+    rivals      r = rivals_of(TEXT);
+    hone_rt_row row = row_of(TEXT, &r.second), cold = row, culprit = row_of("matmul f32 nn 8x9x11", &r.second);
+    (void)state;
+    strcpy(row.best.kernel, "cpu.was_once"); /* who was best is not here: then nobody knows what is */
+    row.next = r.second;
+    keep(&row);
+    cold.cold = true; /* another policy */
+    snprintf(cold.problem, sizeof cold.problem, "matmul f32 nn 8x9x12");
+    keep(&cold);
+    open_scene(&s, HONE_TUNE_READ);
+    assert_true(chosen(&s, 8, 9, 11, "(estimated"));
+    close_scene(&s);
+    assert_int_equal(heard(HONE_LOG_WARNING, ""), 0);
+
+    keep_a_surprise(&r);
+    culprit.kind = HONE_RT_ROW_QUARANTINE;
+    culprit.best.config[0] = 0;
+    strcpy(culprit.reason, "it crashed");
+    keep(&culprit);
+    open_scene(&s, HONE_TUNE_READ);
+    works(plan_of(&s, 8, 9, 11, text));
+    assert_null(strstr(text, r.second.kernel)); /* in quarantine here, whatever it does elsewhere */
+    assert_true(chosen(&s, 8, 9, 12, r.second.kernel));
+    close_scene(&s);
 }
 
 static void off_and_deterministic_do_not_look(void **state)
@@ -484,7 +584,7 @@ static void what_is_missing_is_measured(void **state)
     assert_int_equal(hook.calls, 2);
     close_scene(&s);
     open_scene(&s, HONE_TUNE_READ);
-    assert_true(chosen(&s, 8, 9, 11, "(estimated"));
+    assert_true(chosen(&s, 8, 9, 11, "(predicted)"));
     assert_int_equal(hook.calls, 2);
     close_scene(&s);
 
@@ -493,8 +593,8 @@ static void what_is_missing_is_measured(void **state)
     options.tune_seconds = 0;
     works(open_scene_as(&s, options));
     assert_true(s.context->tune_seconds == 2);
-    assert_true(chosen(&s, 8, 9, 12, "(estimated"));
-    assert_true(chosen(&s, 8, 9, 13, "(estimated"));
+    assert_true(chosen(&s, 8, 9, 12, "(predicted)"));
+    assert_true(chosen(&s, 8, 9, 13, "(predicted)"));
     assert_int_equal(heard(HONE_LOG_WARNING, "nothing in this program can measure"), 1);
     close_scene(&s);
 }
@@ -624,6 +724,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_row_decides),
+        TEST(near_problems_stand_in),
+        TEST(modes_that_do_not_predict),
+        TEST(what_neighbours_must_not_say),
         TEST(off_and_deterministic_do_not_look),
         TEST(what_cannot_be_repeated_is_passed_over),
         TEST(it_is_told_once),

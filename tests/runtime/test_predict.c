@@ -125,6 +125,7 @@ static void what_is_not_alike_says_nothing(void **state)
     assert_null(predicted("f32 tn 192x16x128", &it));
     assert_null(predicted("f32 nn 192x16x128 +bias", &it));
     assert_null(predicted("f32 nn 192x16x128 batch=4", &it));
+    assert_null(predicted("f32 nn 192x16x128 +relu", &it)); /* the same arguments, and another epilogue */
     assert_null(predicted("f32 nn 1x1x1", &it)); /* too far */
     assert_int_equal(it.nearest, -1);
     row_count = 0;
@@ -180,6 +181,11 @@ static void the_price_of_guessing(void **state)
     assert_true(regret.count == 10 && regret.unpredicted == 2);
     assert_true(fabs(regret.worst - 1.0 / 9) < 1e-9 && fabs(regret.p95 - 1.0 / 9) < 1e-9);
     assert_true(fabs(regret.mean - 2.0 / 90) < 1e-6 && regret.worst_row == 8);
+    rows[8].untuned_s = 1.5 * rows[8].figures[0].seconds; /* told apart from the last figure */
+    assert_int_equal(hone_rt_predict_evaluate(kernels, 3, rows, row_count, measure, &never, &regret), HONE_OK);
+    assert_true(fabs(regret.worst - 0.5) < 1e-9);
+    assert_true(regret.untuned_worst > 0.7); /* the broad one at few columns: 2 / (0.9 * 1.3) */
+    assert_true(regret.untuned_mean > regret.mean && regret.untuned_p95 >= regret.p95);
 
     row_count = 8;
     for (int i = 0; i < row_count; i++) rows[i].count = 1; /* only the best is known: others must be measured */
