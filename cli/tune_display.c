@@ -60,8 +60,8 @@ static void draw(const hone_session_progress *now)
                               now->best ? now->best : "", now->best ? " " : "",
                               now->best ? cli_time(now->best_s).text : "", now->untuned_s > 0 ? ": untuned takes " : "",
                               now->untuned_s > 0 ? cli_times(now->untuned_s / now->best_s).text : "",
-                              now->library_s > 0 ? ", the best library " : "",
-                              now->library_s > 0 ? cli_times(now->library_s / now->best_s).text : "");
+                              now->rival_s > 0 ? ", the best library " : "",
+                              now->rival_s > 0 ? cli_times(now->rival_s / now->best_s).text : "");
     fprintf(stderr, "\r\033[K%.*s\n\033[K%.*s\033[A\r", columns, first, columns, second);
     fflush(stderr);
     shown = true;

@@ -118,8 +118,8 @@ static void say(session *s, const watched *failed, const char *sentence, const h
         if (!(median > 0)) continue;
         if (!now.best || median < now.best_s) now.best = it->choice.kernel->name, now.best_s = median;
         if (same_choice(&it->choice, &s->untuned)) now.untuned_s = median;
-        if (hone_kernel_is_foreign(it->choice.kernel, s->device) && !(now.library_s > 0 && now.library_s <= median))
-            now.library_s = median;
+        if (hone_kernel_is_foreign(it->choice.kernel, s->device) && !(now.rival_s > 0 && now.rival_s <= median))
+            now.rival_s = median;
     }
     if (failed) {
         now.culprit = failed->choice.kernel->name;

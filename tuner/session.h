@@ -58,7 +58,7 @@ typedef struct hone_session_progress {
     double                      left_s, share_s, spent_s; /* of the session; of this problem */
     int                         trials;
     const char                 *best;      /* kernel; NULL: none is timed yet */
-    double                      best_s, untuned_s, library_s; /* 0: not known */
+    double                      best_s, untuned_s, rival_s; /* 0: not known */
     const char                 *culprit, *sentence; /* a candidate that failed just now, and how; NULL: none did */
     hone_fate                   fate;
     const hone_session_outcome *outcome;   /* at stage "done" */
