@@ -3,9 +3,7 @@
  * that was installed beside the library. Where it is not, one sentence says so, and choices are what they would have
  * been. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "runtime/hall.h"
@@ -38,32 +37,9 @@ static char **surroundings(void)
 
 static int spawn(const char *program, char *const *words, pid_t *pid)
 {
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t          how;
-    sigset_t                   none, all;
-    char                     **environment = surroundings();
-    int                        why;
+    char **environment = surroundings();
     if (!environment) return ENOMEM;
-    sigemptyset(&none);
-    sigfillset(&all);
-    if ((why = posix_spawn_file_actions_init(&files))) goto no_files;
-    if ((why = posix_spawnattr_init(&how))) goto no_attributes;
-    if (!why) why = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!why) why = posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    if (!why) why = posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-#if __GLIBC_PREREQ(2, 34)
-    if (!why) why = posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-#endif
-    if (!why) why = posix_spawnattr_setsigmask(&how, &none);
-    if (!why) why = posix_spawnattr_setsigdefault(&how, &all);
-    if (!why)
-        why = posix_spawnattr_setflags(&how,
-                                       POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    if (!why) why = posix_spawn(pid, program, &files, &how, words, environment);
-    posix_spawnattr_destroy(&how);
-no_attributes:
-    posix_spawn_file_actions_destroy(&files);
-no_files:
+    int why = hone_child_spawn(program, words, environment, NULL, 0, pid);
     hone_free(environment);
     return why;
 }

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -50,37 +50,10 @@ static void take_text(char *out, size_t capacity, const char *from)
 /* 0, or why not. *answers is the end of the pipe to read from. */
 static int spawn(const char *probe, const char *path, pid_t *pid, int *answers)
 {
-    enum { ANSWERS = 3 };
-    char                      *words[] = {"hone-probe", (char *)path, NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t          how;
-    sigset_t                   none, all;
-    int                        ends[2], why;
+    char *words[] = {"hone-probe", (char *)path, NULL};
+    int   ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0) return errno;
-    sigemptyset(&none);
-    sigfillset(&all);
-    why = posix_spawn_file_actions_init(&files);
-    if (why) goto no_files;
-    why = posix_spawnattr_init(&how);
-    if (why) goto no_attributes;
-    /* First the pipe, which may lie where stdin belongs. */
-    if (!why) why = posix_spawn_file_actions_adddup2(&files, ends[1], ANSWERS);
-    if (!why) why = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!why) why = posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    if (!why) why = posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-#if __GLIBC_PREREQ(2, 34)
-    if (!why) why = posix_spawn_file_actions_addclosefrom_np(&files, ANSWERS + 1);
-#endif
-    if (!why) why = posix_spawnattr_setsigmask(&how, &none);
-    if (!why) why = posix_spawnattr_setsigdefault(&how, &all);
-    if (!why)
-        why = posix_spawnattr_setflags(&how,
-                                       POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    if (!why) why = posix_spawn(pid, probe, &files, &how, words, environ);
-    posix_spawnattr_destroy(&how);
-no_attributes:
-    posix_spawn_file_actions_destroy(&files);
-no_files:
+    int why = hone_child_spawn(probe, words, environ, &ends[1], 1, pid);
     close(ends[1]);
     if (why) close(ends[0]);
     *answers = ends[0];

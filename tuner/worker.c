@@ -3,11 +3,9 @@
 #include "tuner/worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/status.h"
@@ -77,46 +76,6 @@ static hone_status not_started(const hone_worker *w, int why)
                      strerror_r(why, text, sizeof text));
 }
 
-static int spawn(hone_worker *w, int talk, int page)
-{
-    char                      *words[] = {"hone-worker", NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t          how;
-    sigset_t                   none, all;
-    int                        why;
-    sigemptyset(&none);
-    sigfillset(&all);
-    /* Out of the way of the two numbers they are wanted under. */
-    int high_talk = fcntl(talk, F_DUPFD_CLOEXEC, 16), high_page = fcntl(page, F_DUPFD_CLOEXEC, 16);
-    if (high_talk < 0 || high_page < 0) {
-        why = errno;
-        goto no_files;
-    }
-    if ((why = posix_spawn_file_actions_init(&files))) goto no_files;
-    if ((why = posix_spawnattr_init(&how))) goto no_attributes;
-    if (!why) why = posix_spawn_file_actions_adddup2(&files, high_talk, HONE_WORKER_TALK);
-    if (!why) why = posix_spawn_file_actions_adddup2(&files, high_page, HONE_WORKER_PAGE);
-    if (!why) why = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!why) why = posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    if (!why) why = posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-#if __GLIBC_PREREQ(2, 34)
-    if (!why) why = posix_spawn_file_actions_addclosefrom_np(&files, HONE_WORKER_PAGE + 1);
-#endif
-    if (!why) why = posix_spawnattr_setsigmask(&how, &none);
-    if (!why) why = posix_spawnattr_setsigdefault(&how, &all);
-    if (!why) /* a group of its own: Ctrl-C is the parent's to answer */
-        why = posix_spawnattr_setflags(&how,
-                                       POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    if (!why) why = posix_spawn(&w->pid, w->program, &files, &how, words, environ);
-    posix_spawnattr_destroy(&how);
-no_attributes:
-    posix_spawn_file_actions_destroy(&files);
-no_files:
-    if (high_talk >= 0) close(high_talk);
-    if (high_page >= 0) close(high_page);
-    return why;
-}
-
 static hone_status start(hone_worker *w)
 {
     int ends[2], page = memfd_create("hone-worker", MFD_CLOEXEC), why = 0;
@@ -127,7 +86,9 @@ static hone_status start(hone_worker *w)
         return not_started(w, why);
     }
     w->page = mmap(NULL, sizeof *w->page, PROT_READ | PROT_WRITE, MAP_SHARED, page, 0);
-    why = w->page == MAP_FAILED ? errno : spawn(w, ends[1], page);
+    char *words[] = {"hone-worker", NULL};
+    int   keeps[] = {[HONE_WORKER_TALK - HONE_CHILD_FIRST] = ends[1], [HONE_WORKER_PAGE - HONE_CHILD_FIRST] = page};
+    why = w->page == MAP_FAILED ? errno : hone_child_spawn(w->program, words, environ, keeps, 2, &w->pid);
     close(page);
     close(ends[1]);
     if (why) {
