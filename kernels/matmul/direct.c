@@ -2,13 +2,13 @@
  * it lies, and b in place, where the columns of b (or, exchanged, the rows of a) are contiguous.
  *
  * All of k is done at once, so that a call is little more than its tiles. The columns of one tile of one matrix are a
- * unit of work; threads claim runs of units. */
+ * unit of work. */
 #include <math.h>
 
-#include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/size.h"
 #include "base/status.h"
+#include "kernels/common/deal.h"
 #include "kernels/matmul/frame.h"
 
 enum { TILE, PARAMETER_COUNT };
@@ -138,13 +138,13 @@ typedef struct direct_work {
     const direct_plan    *plan;
     const hone_arguments *arguments;
     double                alpha, beta;
-    int64_t               units;
-    int                   chunks;
 } direct_work;
 
-/* Units begin .. end-1, of which the first is panel `panel` of matrix `matrix`. */
-static void units_run(const direct_work *work, int64_t begin, int64_t end, int64_t matrix, int64_t panel)
+/* Units are panels of matrices, counted through. */
+static void units_run(void *argument, int64_t begin, int64_t end, char *nothing)
 {
+    (void)nothing;
+    const direct_work *work = argument;
     const direct_plan *plan = work->plan;
     const hone_matmul_frame *f = &plan->frame;
     const hone_matmul_tile *tile = plan->tile;
@@ -155,6 +155,7 @@ static void units_run(const direct_work *work, int64_t begin, int64_t end, int64
     job.c = room;
     job.c_m = by_room ? tile->n : f->c_m;
     job.beta = by_room ? 0 : work->beta;
+    int64_t matrix = begin / plan->panels, panel = begin % plan->panels;
     for (int64_t unit = begin; unit < end; matrix++, panel = 0) {
         hone_matmul_item item;
         hone_matmul_item_at(f, work->arguments, matrix, &item);
@@ -178,29 +179,18 @@ static void units_run(const direct_work *work, int64_t begin, int64_t end, int64
     }
 }
 
-static void worker(void *argument, int chunk)
-{
-    const direct_work *work = argument;
-    const int64_t begin = work->units * chunk / work->chunks, end = work->units * (chunk + 1) / work->chunks;
-    units_run(work, begin, end, begin / work->plan->panels, begin % work->plan->panels);
-}
-
 static hone_status direct_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments,
                                  hone_span scratch)
 {
     (void)scratch;
     const direct_plan *plan = ready;
     const hone_matmul_frame *f = &plan->frame;
-    direct_work work = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments),
-                        hone_matmul_items(f, arguments) * plan->panels, 1};
-    if (!f->m || !work.units) return HONE_OK;
+    direct_work work = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments)};
+    const int64_t units = hone_matmul_items(f, arguments) * plan->panels;
+    if (!f->m || !units) return HONE_OK;
 
-    work.chunks = hone_matmul_runs(stream, plan->threads, work.units, plan->unit_seconds);
-    if (work.chunks == 1)
-        units_run(&work, 0, work.units, 0, 0);
-    else
-        hone_cpu_each(&stream->team, work.chunks, (double)work.units * plan->unit_seconds,
-                      worker, &work);
+    hone_deal_out(stream, &(hone_deal){plan->threads, units, (double)units * plan->unit_seconds, NULL, 0, false,
+                                       units_run, &work});
     return HONE_OK;
 }
 

@@ -14,18 +14,17 @@
  * end. Either way the same sums are added in the same order: results are the same, bit for bit, for any number of
  * threads. */
 #include <math.h>
-#include <stdatomic.h>
 #include <string.h>
 
-#include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/size.h"
 #include "base/status.h"
+#include "kernels/common/deal.h"
 #include "kernels/matmul/frame.h"
 #include "kernels/matmul/thin.h"
 
 enum { SEGMENT, BLOCK, AHEAD, PARAMETER_COUNT };
-enum { ROWS_MAX = 32, SPLIT_MAX = 1024 };
+enum { ROWS_MAX = 32, SPLIT_MAX = 1024, MARK = 64 }; /* bytes of a room that say what it holds */
 
 static const int64_t segment_values[] = {1024, 2048, 4096, 8192, 16384};
 static const int64_t block_values[] = {256, 512, 1024, 2048, 16384};
@@ -59,7 +58,7 @@ typedef struct dots_plan {
     int64_t                     ranges, range;  /* of columns; their length */
     int64_t                     a_line;         /* of the copy of a */
     int64_t                     sums_m, sums_n, sums; /* strides of the sums of a range, and how many there are */
-    size_t                      a_bytes, lane_bytes, bytes; /* scratch of a worker: for a, for sums of lanes, and all */
+    size_t                      a_bytes, lane_bytes, bytes; /* of a room: for a, for sums of lanes, and all */
     size_t                      part_bytes;     /* split: the sums of one segment */
     double                      seconds;        /* that one thread takes, as estimated */
 } dots_plan;
@@ -109,7 +108,7 @@ static void plan_make(const hone_request *request, const hone_config *config, do
     out->lane_bytes = (size_t)(f->m * out->group * lanes * f->bytes);
     out->part_bytes = (size_t)(out->sums * f->bytes);
     out->part_bytes = (out->part_bytes + 63) / 64 * 64;
-    out->bytes = (out->a_bytes + 63) / 64 * 64 + (out->lane_bytes + 63) / 64 * 64 + out->part_bytes;
+    out->bytes = MARK + (out->a_bytes + 63) / 64 * 64 + (out->lane_bytes + 63) / 64 * 64 + out->part_bytes;
 }
 
 /* Of values that cut k into equally many segments: the standard one, else the least. */
@@ -224,32 +223,31 @@ typedef struct dots_work {
     const dots_plan      *plan;
     const hone_arguments *arguments;
     double                alpha, beta;
-    int64_t               units;
-    char                 *scratch, *parts; /* split: the sums of each segment */
-    _Atomic(int64_t)      next;            /* the first unit that nobody has claimed */
+    char                 *parts; /* split: the sums of each segment */
 } dots_work;
 
-/* What one worker keeps: where it copies a, and which of a is there. */
+/* What one thread keeps: where it copies a, and which segment of which matrix is there, counted through. */
 typedef struct dots_room {
-    char   *a, *lanes, *sums;
-    int64_t matrix, segment;
+    char    *a, *lanes, *sums;
+    int64_t *held;
 } dots_room;
 
 /* sums = (adds ? sums : 0) + a * b over one segment of k, for some columns of one matrix. */
 static void segment_run(const dots_plan *plan, const hone_matmul_item *item, int64_t matrix, int64_t segment,
-                        int64_t column, int64_t n, dots_room *room, char *sums, bool adds)
+                        int64_t column, int64_t n, const dots_room *room, char *sums, bool adds)
 {
     const hone_matmul_frame *f = &plan->frame;
     const int64_t begin = segment * plan->segment, length = hone_min(f->k - begin, plan->segment);
     const int64_t vector = plan->kit->kit->lanes * f->bytes;
     const char *a = item->a + begin * f->a_k * f->bytes;
     int64_t a_m = f->a_m;
+    const int64_t wanted = matrix * plan->segments + segment;
 
     if (!plan->in_place) {
-        if (room->matrix != matrix || room->segment != segment)
+        if (*room->held != wanted)
             plan->kit->kit->pack(&(hone_matmul_pack_job){f->m, length, length, a, f->a_m, f->a_k, room->a,
                                                          plan->a_line});
-        room->matrix = matrix, room->segment = segment;
+        *room->held = wanted;
         a = room->a, a_m = plan->a_line;
     }
     for (int64_t j = 0; j < n; j += plan->group) {
@@ -291,7 +289,7 @@ static void finish(const dots_work *work, const hone_matmul_item *item, int64_t 
     plan->kit->kit->finish(&job);
 }
 
-static void unit_run(const dots_work *work, int64_t unit, dots_room *room)
+static void unit_run(const dots_work *work, int64_t unit, const dots_room *room)
 {
     const dots_plan *plan = work->plan;
     const hone_matmul_frame *f = &plan->frame;
@@ -309,16 +307,14 @@ static void unit_run(const dots_work *work, int64_t unit, dots_room *room)
     finish(work, &item, column, n, room->sums);
 }
 
-static void worker(void *argument, int chunk)
+static void units_run(void *argument, int64_t begin, int64_t end, char *scratch)
 {
-    dots_work *work = argument;
+    const dots_work *work = argument;
     const dots_plan *plan = work->plan;
-    dots_room room = {.a = work->scratch + (size_t)chunk * plan->bytes, .matrix = -1};
+    dots_room        room = {.a = scratch + MARK, .held = (int64_t *)(void *)scratch};
     room.lanes = room.a + (plan->a_bytes + 63) / 64 * 64;
     room.sums = room.lanes + (plan->lane_bytes + 63) / 64 * 64;
-    int64_t unit;
-    while ((unit = atomic_fetch_add_explicit(&work->next, 1, memory_order_relaxed)) < work->units)
-        unit_run(work, unit, &room);
+    for (int64_t unit = begin; unit < end; unit++) unit_run(work, unit, &room);
 }
 
 static hone_status dots_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments, hone_span scratch)
@@ -326,13 +322,12 @@ static hone_status dots_launch(void *ready, hone_be_stream *stream, const hone_a
     const dots_plan *plan = ready;
     const hone_matmul_frame *f = &plan->frame;
     if (!f->m || !f->n) return HONE_OK;
-    dots_work work = {.plan = plan, .arguments = arguments, .scratch = hone_span_host(&scratch),
-                      .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments),
-                      .units = plan->split ? plan->segments : hone_matmul_items(f, arguments) * plan->ranges};
-    work.parts = work.scratch + (size_t)plan->threads * plan->bytes;
-    const double seconds = hone_matmul_launch_seconds(f, arguments, plan->seconds);
-    hone_cpu_each(&stream->team, hone_matmul_workers(stream, plan->threads, work.units), seconds,
-                  worker, &work);
+    char     *rooms = hone_span_host(&scratch);
+    dots_work work = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments),
+                      rooms + (size_t)plan->threads * plan->bytes};
+    const int64_t units = plan->split ? plan->segments : hone_matmul_items(f, arguments) * plan->ranges;
+    hone_deal_out(stream, &(hone_deal){plan->threads, units, hone_matmul_launch_seconds(f, arguments, plan->seconds),
+                                       rooms, plan->bytes, true, units_run, &work});
     if (plan->split) {
         hone_matmul_item item;
         hone_matmul_item_at(f, arguments, 0, &item);

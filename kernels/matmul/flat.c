@@ -11,12 +11,11 @@
  * Either way the same sums are added in the same order: results are the same, bit for bit, for any number of threads.
  */
 #include <math.h>
-#include <stdatomic.h>
 
-#include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/size.h"
 #include "base/status.h"
+#include "kernels/common/deal.h"
 #include "kernels/matmul/flat.h"
 #include "kernels/matmul/frame.h"
 #include "kernels/matmul/thin.h"
@@ -207,9 +206,7 @@ typedef struct flat_work {
     const flat_plan      *plan;
     const hone_arguments *arguments;
     double                alpha, beta;
-    int64_t               units;
-    char                 *scratch; /* sums: of each worker's range; split: of each segment */
-    _Atomic(int64_t)      next;    /* the first unit that nobody has claimed */
+    char                 *scratch; /* sums: of each thread's range; split: of each segment */
 } flat_work;
 
 /* sums = (adds ? sums : 0) + a * b over one segment of k, for some groups of rows. */
@@ -259,13 +256,9 @@ static void unit_run(const flat_work *work, int64_t unit, char *sums)
     finish(work, &item, row, group_row(plan, group + groups) - row, sums);
 }
 
-static void worker(void *argument, int chunk)
+static void units_run(void *work, int64_t begin, int64_t end, char *sums)
 {
-    flat_work *work = argument;
-    char *sums = work->scratch + (size_t)chunk * work->plan->bytes; /* split: nobody's, and not written */
-    int64_t unit;
-    while ((unit = atomic_fetch_add_explicit(&work->next, 1, memory_order_relaxed)) < work->units)
-        unit_run(work, unit, sums);
+    for (int64_t unit = begin; unit < end; unit++) unit_run(work, unit, sums);
 }
 
 static hone_status flat_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments, hone_span scratch)
@@ -273,12 +266,11 @@ static hone_status flat_launch(void *ready, hone_be_stream *stream, const hone_a
     const flat_plan *plan = ready;
     const hone_matmul_frame *f = &plan->frame;
     if (!f->m) return HONE_OK;
-    flat_work work = {.plan = plan, .arguments = arguments, .scratch = hone_span_host(&scratch),
-                      .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments),
-                      .units = plan->split ? plan->segments : hone_matmul_items(f, arguments) * plan->ranges};
-    const double seconds = hone_matmul_launch_seconds(f, arguments, plan->seconds);
-    hone_cpu_each(&stream->team, hone_matmul_workers(stream, plan->threads, work.units), seconds,
-                  worker, &work);
+    flat_work work = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments),
+                      hone_span_host(&scratch)};
+    const int64_t units = plan->split ? plan->segments : hone_matmul_items(f, arguments) * plan->ranges;
+    hone_deal_out(stream, &(hone_deal){plan->threads, units, hone_matmul_launch_seconds(f, arguments, plan->seconds),
+                                       work.scratch, plan->split ? 0 : plan->bytes, false, units_run, &work});
     if (plan->split) {
         hone_matmul_item item;
         hone_matmul_item_at(f, arguments, 0, &item);

@@ -2,24 +2,24 @@
  * is copied once into vectors of several steps of k and several columns each; all rows of a pass over it (fold.h).
  *
  *     each thread, once for a matrix: copy b
- *     for each range of rows, which threads claim
+ *     for each range of rows, which are dealt out
  *         for each segment of k, whose part of the copy stays in the second-level cache
  *             rows x columns (+)= a * b
  *
  * Steps of the epilogue, and a c whose columns are not contiguous, go through room for one range. Sums are cut where
  * the problem tells: results are the same, bit for bit, for any number of threads. */
 #include <math.h>
-#include <stdatomic.h>
 
-#include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/size.h"
 #include "base/status.h"
+#include "kernels/common/deal.h"
 #include "kernels/matmul/fold.h"
 #include "kernels/matmul/frame.h"
 
 enum { GROUP, PARAMETER_COUNT };
 enum { COLUMNS_MAX = 24, RANGE_MAX = 4096, KEPT_BYTES = 192 << 10, FEW_TOGETHER = 4 };
+enum { MARK = 64 }; /* bytes of a room that say whose b it holds */
 
 static const int64_t group_values[] = {2, 4, 8, 16};
 #define COUNT(values) ((int)(sizeof(values) / sizeof((values)[0])))
@@ -48,7 +48,7 @@ typedef struct fold_plan {
     int64_t                     segments, segment; /* length in steps of k; of the last, the rest */
     int64_t                     ranges, range;     /* of rows; of all but the last */
     double                      seconds;           /* that one thread takes, as estimated */
-    size_t                      b_bytes, bytes;    /* scratch of a worker: for b, and all */
+    size_t                      b_bytes, bytes;    /* of a room: for b, and all */
 } fold_plan;
 
 static const hone_matmul_fold_kit *kit_for(const hone_be_device *device, hone_dtype type)
@@ -120,7 +120,7 @@ static void plan_make(const hone_request *request, const hone_config *config, fo
     }
     out->ranges = hone_max(hone_divide_up(f->m, out->range), 1);
     out->b_bytes = (size_t)(groups * step);
-    out->bytes = out->b_bytes + (out->by_room ? (size_t)(out->range * out->line * f->bytes) : 0);
+    out->bytes = MARK + out->b_bytes + (out->by_room ? (size_t)(out->range * out->line * f->bytes) : 0);
     out->bytes = (out->bytes + 63) / 64 * 64;
 }
 
@@ -206,9 +206,6 @@ typedef struct fold_work {
     const fold_plan      *plan;
     const hone_arguments *arguments;
     double                alpha, beta;
-    int64_t               units;
-    char                 *scratch;
-    _Atomic(int64_t)      next; /* the first unit that nobody has claimed */
 } fold_work;
 
 /* A range of rows of one matrix, whose b is copied by now. */
@@ -234,22 +231,22 @@ static void range_run(const fold_work *work, const hone_matmul_item *item, int64
                                                          0, f->step_count, item->step});
 }
 
-/* What one thread does: ranges, until none is left; it copies b when it comes to another matrix. */
-static void worker(void *argument, int chunk)
+/* A thread that comes to another matrix copies its b. */
+static void ranges_run(void *argument, int64_t begin, int64_t end, char *room)
 {
-    fold_work *work = argument;
+    const fold_work *work = argument;
     const fold_plan *plan = work->plan;
     const hone_matmul_frame *f = &plan->frame;
-    char *scratch = work->scratch + (size_t)chunk * plan->bytes;
+    int64_t *held = (int64_t *)(void *)room, matrix = -1;
+    char    *scratch = room + MARK;
     hone_matmul_item item;
-    int64_t unit, matrix = -1;
-    while ((unit = atomic_fetch_add_explicit(&work->next, 1, memory_order_relaxed)) < work->units) {
-        if (unit / plan->ranges != matrix) {
-            matrix = unit / plan->ranges;
-            hone_matmul_item_at(f, work->arguments, matrix, &item);
+    for (int64_t unit = begin; unit < end; unit++) {
+        if (unit / plan->ranges != matrix)
+            hone_matmul_item_at(f, work->arguments, matrix = unit / plan->ranges, &item);
+        if (*held != matrix)
             plan->kit->pack(&(hone_matmul_fold_pack_job){f->n, f->k, plan->group, plan->vectors, item.b, f->b_k, f->b_n,
                                                          scratch});
-        }
+        *held = matrix;
         range_run(work, &item, unit % plan->ranges, scratch);
     }
 }
@@ -259,15 +256,10 @@ static hone_status fold_launch(void *ready, hone_be_stream *stream, const hone_a
     const fold_plan *plan = ready;
     const hone_matmul_frame *f = &plan->frame;
     if (!f->m || !f->n) return HONE_OK;
-    fold_work work = {.plan = plan, .arguments = arguments, .scratch = hone_span_host(&scratch),
-                      .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments),
-                      .units = hone_matmul_items(f, arguments) * plan->ranges};
-    const double seconds = hone_matmul_launch_seconds(f, arguments, plan->seconds);
-    const int workers = hone_matmul_workers(stream, plan->threads, work.units);
-    if (workers == 1)
-        worker(&work, 0);
-    else
-        hone_cpu_each(&stream->team, workers, seconds, worker, &work);
+    fold_work work = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments)};
+    hone_deal_out(stream, &(hone_deal){plan->threads, hone_matmul_items(f, arguments) * plan->ranges,
+                                       hone_matmul_launch_seconds(f, arguments, plan->seconds),
+                                       hone_span_host(&scratch), plan->bytes, true, ranges_run, &work});
     return HONE_OK;
 }
 

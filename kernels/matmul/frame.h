@@ -86,21 +86,6 @@ double hone_matmul_fork_seconds(const hone_be_device *device, double threads);
 /* What a launch is believed to take, where all matrices that the problem expects take `seconds`. */
 double hone_matmul_launch_seconds(const hone_matmul_frame *frame, const hone_arguments *arguments, double seconds);
 
-/* How many of a kernel's threads come to claim units, one by one. */
-static inline int hone_matmul_workers(const hone_be_stream *stream, int threads, int64_t units)
-{
-    return (int)hone_min(hone_min(threads, stream->team.count), units);
-}
-
-/* How many runs of units are shared out: four a thread, as long as each takes some microseconds. */
-static inline int hone_matmul_runs(const hone_be_stream *stream, int threads, int64_t units, double unit_seconds)
-{
-    const int workers = hone_matmul_workers(stream, threads, units);
-    if (workers < 2) return 1;
-    const double worth = (double)units * unit_seconds / 2e-6, most = (double)hone_min(units, 4 * (int64_t)workers);
-    return worth >= most ? (int)most : worth > 1 ? (int)worth : 1;
-}
-
 /* How much longer memory takes to be read down some columns than along its lines: each is on another page. */
 #define HONE_MATMUL_DOWN_COLUMNS 4
 

@@ -1,7 +1,7 @@
 /* cpu.packed: the matmul kernel for all that is not small. Operands of any strides are copied, a block at a time, into
  * lines that tiles read at full speed.
  *
- *     c is cut into pieces of mc x nc, claimed by the threads; each piece is done by one thread, alone:
+ *     c is cut into pieces of mc x nc, dealt out to the threads; each piece is done by one, alone:
  *
  *     for each block of at most kc of k                                   b: kc x nc, in the second-level cache
  *         for each strip of rows of the piece                             ┌──┬──┬──┬──┐
@@ -18,12 +18,11 @@
  * strips, the whole of k among its blocks. No sum is ever split among threads, and sums are cut at the same places for
  * any number of them: so results are the same, bit for bit. */
 #include <math.h>
-#include <stdatomic.h>
 
-#include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/size.h"
 #include "base/status.h"
+#include "kernels/common/deal.h"
 #include "kernels/matmul/frame.h"
 
 enum { TILE, MC, NC, KC, PACK_A, PACK_B, ORDER, SHARES, PARAMETER_COUNT };
@@ -94,7 +93,7 @@ typedef struct packed_cut {
     int64_t m_pieces, n_pieces; /* pieces of one matrix */
     int64_t nc;                 /* columns of a piece, at most: whole panels */
     int64_t k_blocks, kc;
-    size_t  a_bytes, b_bytes;   /* scratch of a worker */
+    size_t  a_bytes, b_bytes;   /* of a room */
 } packed_cut;
 
 typedef struct packed_plan {
@@ -168,10 +167,6 @@ typedef struct packed_work {
     const packed_cut     *cut;
     const hone_arguments *arguments;
     double                alpha, beta;
-    int64_t               pieces;
-    char                 *scratch;
-    int64_t               runs;   /* what pieces are handed out in */
-    _Atomic(uint64_t)     taken[HONE_CPU_THREADS_MAX / 64]; /* which threads' scratch is in use */
 } packed_work;
 
 /* One piece of c as its thread sees it. */
@@ -326,38 +321,9 @@ static void piece_run(const packed_work *work, int64_t index, char *scratch)
     }
 }
 
-/* Scratch that no other thread uses now, the first there is: so each thread mostly finds its own again. There is one
- * for each that may run; a caller's pool that lets more run makes them wait. */
-static int scratch_take(packed_work *work)
+static void pieces_run(void *work, int64_t begin, int64_t end, char *scratch)
 {
-    const int threads = work->plan->threads;
-    for (;;) {
-        for (int i = 0; i < threads; i += 64) {
-            const uint64_t    all = threads - i < 64 ? ((uint64_t)1 << (threads - i)) - 1 : UINT64_MAX;
-            _Atomic(uint64_t) *word = &work->taken[i / 64];
-            for (uint64_t free; (free = all & ~atomic_load_explicit(word, memory_order_relaxed));) {
-                const uint64_t bit = free & -free;
-                if (!(atomic_fetch_or_explicit(word, bit, memory_order_acquire) & bit))
-                    return i + __builtin_ctzll(bit);
-            }
-        }
-    }
-}
-
-static void scratch_give(packed_work *work, int at)
-{
-    atomic_fetch_and_explicit(&work->taken[at / 64], ~((uint64_t)1 << (at % 64)), memory_order_release);
-}
-
-/* A run of pieces: one, where there are not very many. */
-static void run_pieces(void *argument, int run)
-{
-    packed_work *work = argument;
-    const int    at = scratch_take(work);
-    char        *scratch = work->scratch + (size_t)at * (work->cut->a_bytes + work->cut->b_bytes);
-    for (int64_t i = run * work->pieces / work->runs; i < (run + 1) * work->pieces / work->runs; i++)
-        piece_run(work, i, scratch);
-    scratch_give(work, at);
+    for (int64_t piece = begin; piece < end; piece++) piece_run(work, piece, scratch);
 }
 
 /* Is one of the steps' operands c itself? Only a residual may be. */
@@ -378,13 +344,11 @@ static hone_status packed_launch(void *ready, hone_be_stream *stream, const hone
     if (!f->m || !f->n) return HONE_OK;
 
     const packed_cut *cut = adds_c(f, arguments) ? &plan->whole : &plan->cut;
-    packed_work work = {.plan = plan, .cut = cut, .arguments = arguments, .scratch = hone_span_host(&scratch),
-                        .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments)};
-    work.pieces = hone_matmul_items(f, arguments) * cut->m_pieces * cut->n_pieces;
-    const double seconds = plan->item_seconds * (double)hone_matmul_items(f, arguments);
-    const hone_team team = {stream->team.threads, hone_matmul_workers(stream, plan->threads, work.pieces)};
-    work.runs = team.count < 2 ? 1 : hone_min(work.pieces, 32 * (int64_t)team.count);
-    hone_cpu_each(&team, (int)work.runs, seconds, run_pieces, &work);
+    const int64_t     items = hone_matmul_items(f, arguments);
+    packed_work       work = {plan, cut, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments)};
+    hone_deal_out(stream, &(hone_deal){plan->threads, items * cut->m_pieces * cut->n_pieces,
+                                       plan->item_seconds * (double)items, hone_span_host(&scratch),
+                                       cut->a_bytes + cut->b_bytes, false, pieces_run, &work});
     return HONE_OK;
 }
 

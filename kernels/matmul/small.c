@@ -4,14 +4,13 @@
  * micro-kernel at once, by arrays of pointers that it fills, or that the caller gave: so a matrix costs little more
  * than its multiplications. Matrices of several parts come in runs that stay in a near cache meanwhile.
  *
- * Steps of the epilogue, and a c whose columns are not contiguous, go through room for one strip, as in direct.c.
- * Threads claim runs of matrices. */
+ * Steps of the epilogue, and a c whose columns are not contiguous, go through room for one strip, as in direct.c. */
 #include <math.h>
 
-#include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/size.h"
 #include "base/status.h"
+#include "kernels/common/deal.h"
 #include "kernels/matmul/frame.h"
 #include "kernels/matmul/small.h"
 
@@ -232,8 +231,6 @@ typedef struct small_work {
     const small_plan    *plan;
     const hone_arguments *arguments;
     double               alpha, beta;
-    int64_t              items;
-    int                  chunks;
 } small_work;
 
 /* Matrices begin .. end-1 of a batch with strides. */
@@ -309,8 +306,10 @@ static void rooms_run(const small_work *work, int64_t begin, int64_t end)
     }
 }
 
-static void items_run(const small_work *work, int64_t begin, int64_t end)
+static void items_run(void *argument, int64_t begin, int64_t end, char *nothing)
 {
+    (void)nothing;
+    const small_work        *work = argument;
     const hone_matmul_frame *f = &work->plan->frame;
     if (f->step_count || f->c_n != 1)
         rooms_run(work, begin, end);
@@ -320,28 +319,18 @@ static void items_run(const small_work *work, int64_t begin, int64_t end)
         strides_run(work, begin, end);
 }
 
-static void worker(void *argument, int chunk)
-{
-    const small_work *work = argument;
-    items_run(work, work->items * chunk / work->chunks, work->items * (chunk + 1) / work->chunks);
-}
-
 static hone_status small_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments,
                                 hone_span scratch)
 {
     (void)scratch;
     const small_plan *plan = ready;
     const hone_matmul_frame *f = &plan->frame;
-    small_work work = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments),
-                       hone_matmul_items(f, arguments), 1};
-    if (!plan->part_count || !work.items) return HONE_OK;
+    small_work    work = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments)};
+    const int64_t items = hone_matmul_items(f, arguments);
+    if (!plan->part_count || !items) return HONE_OK;
 
-    work.chunks = hone_matmul_runs(stream, plan->threads, work.items, plan->item_seconds);
-    if (work.chunks == 1)
-        items_run(&work, 0, work.items);
-    else
-        hone_cpu_each(&stream->team, work.chunks, (double)work.items * plan->item_seconds,
-                      worker, &work);
+    hone_deal_out(stream, &(hone_deal){plan->threads, items, (double)items * plan->item_seconds, NULL, 0, false,
+                                       items_run, &work});
     return HONE_OK;
 }
 

@@ -2,16 +2,15 @@
  * four rows of c at a time are written along their lines (sweep.h); nothing is copied.
  *
  *     c is cut into blocks of columns, so that the block of b stays in the second-level cache while all rows pass;
- *     threads claim ranges of strips in a block, and where there are few strips, narrower blocks
+ *     what is dealt out are ranges of strips in a block, and where there are few strips, narrower blocks
  *
  * Steps of the epilogue, and a c whose columns are not contiguous, go through room for one strip. */
 #include <math.h>
-#include <stdatomic.h>
 
-#include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/size.h"
 #include "base/status.h"
+#include "kernels/common/deal.h"
 #include "kernels/matmul/frame.h"
 #include "kernels/matmul/sweep.h"
 
@@ -47,7 +46,7 @@ typedef struct sweep_plan {
     int64_t                      blocks, block; /* of columns; how many of them */
     int64_t                      ranges, strips; /* of rows; strips of all ranges together */
     double                       seconds;        /* that one thread takes, as estimated */
-    size_t                       bytes;          /* scratch of a worker */
+    size_t                       bytes;          /* of a room */
 } sweep_plan;
 
 static const hone_matmul_sweep_kit *kit_for(const hone_be_device *device, hone_dtype type)
@@ -205,9 +204,6 @@ typedef struct sweep_work {
     const sweep_plan     *plan;
     const hone_arguments *arguments;
     double                alpha, beta;
-    int64_t               units;
-    char                 *scratch;
-    _Atomic(int64_t)      next; /* the first unit that nobody has claimed */
 } sweep_work;
 
 /* The first row of a strip: rows are dealt out evenly, the longer strips first. */
@@ -247,13 +243,9 @@ static void unit_run(const sweep_work *work, int64_t unit, char *room)
     }
 }
 
-static void worker(void *argument, int chunk)
+static void units_run(void *work, int64_t begin, int64_t end, char *room)
 {
-    sweep_work *work = argument;
-    char *room = work->scratch + (size_t)chunk * work->plan->bytes; /* without steps nobody's, and not written */
-    int64_t unit;
-    while ((unit = atomic_fetch_add_explicit(&work->next, 1, memory_order_relaxed)) < work->units)
-        unit_run(work, unit, room);
+    for (int64_t unit = begin; unit < end; unit++) unit_run(work, unit, room);
 }
 
 static hone_status sweep_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments, hone_span scratch)
@@ -261,14 +253,10 @@ static hone_status sweep_launch(void *ready, hone_be_stream *stream, const hone_
     const sweep_plan *plan = ready;
     const hone_matmul_frame *f = &plan->frame;
     if (!f->m || !f->n) return HONE_OK;
-    sweep_work work = {.plan = plan, .arguments = arguments, .scratch = hone_span_host(&scratch),
-                       .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments),
-                       .units = hone_matmul_items(f, arguments) * plan->blocks * plan->ranges};
-    const double seconds = hone_matmul_launch_seconds(f, arguments, plan->seconds);
-    if (work.units == 1)
-        unit_run(&work, 0, work.scratch);
-    else
-        hone_cpu_each(&stream->team, hone_matmul_workers(stream, plan->threads, work.units), seconds, worker, &work);
+    sweep_work work = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments)};
+    hone_deal_out(stream, &(hone_deal){plan->threads, hone_matmul_items(f, arguments) * plan->blocks * plan->ranges,
+                                       hone_matmul_launch_seconds(f, arguments, plan->seconds),
+                                       hone_span_host(&scratch), plan->bytes, false, units_run, &work});
     return HONE_OK;
 }
 

@@ -1,7 +1,7 @@
 /* cpu.thin: the matmul kernel for few rows (or, exchanged, few columns) against a large b whose rows are contiguous; of
  * one row, the product of a vector and a matrix. b is read once, along its lines, as fast as it comes.
  *
- *     c is cut into strips of columns, claimed by the threads:
+ *     c is cut into strips of columns, which are dealt out to the threads:
  *
  *     for each block of k                          ┌───────────┬───
  *         copy the block of a                      │═══════════│→     b: depth lines at a time, held in registers
@@ -12,13 +12,12 @@
  * A sum runs over k in order, one fused step each, whatever the strips, blocks or threads: so results are the same, bit
  * for bit. */
 #include <math.h>
-#include <stdatomic.h>
 #include <string.h>
 
-#include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/size.h"
 #include "base/status.h"
+#include "kernels/common/deal.h"
 #include "kernels/matmul/frame.h"
 #include "kernels/matmul/thin.h"
 
@@ -46,7 +45,7 @@ typedef struct thin_plan {
     int64_t                 line;          /* of the sums of a strip, in elements */
     bool                    ahead, in_place; /* in_place: a is read where it lies */
     double                  seconds;       /* that one thread takes, as estimated */
-    size_t                  a_bytes, bytes; /* scratch of a worker: for a, and all */
+    size_t                  a_bytes, bytes; /* of a room: for a, and all */
 } thin_plan;
 
 /* Turned so that rows of b are contiguous: of the ways that are, the one with fewer rows. */
@@ -178,9 +177,6 @@ typedef struct thin_work {
     const thin_plan      *plan;
     const hone_arguments *arguments;
     double                alpha, beta;
-    int64_t               units;
-    char                 *scratch;
-    _Atomic(int64_t)      next; /* the first unit that nobody has claimed */
 } thin_work;
 
 /* One strip of one matrix. */
@@ -208,13 +204,9 @@ static void strip_run(const thin_work *work, int64_t unit, char *scratch)
                                                      f->c_m, f->c_n, work->beta, 0, column, f->step_count, item.step});
 }
 
-static void worker(void *argument, int chunk)
+static void strips_run(void *work, int64_t begin, int64_t end, char *scratch)
 {
-    thin_work *work = argument;
-    char *scratch = work->scratch + (size_t)chunk * work->plan->bytes;
-    int64_t unit;
-    while ((unit = atomic_fetch_add_explicit(&work->next, 1, memory_order_relaxed)) < work->units)
-        strip_run(work, unit, scratch);
+    for (int64_t unit = begin; unit < end; unit++) strip_run(work, unit, scratch);
 }
 
 static hone_status thin_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments, hone_span scratch)
@@ -222,12 +214,10 @@ static hone_status thin_launch(void *ready, hone_be_stream *stream, const hone_a
     const thin_plan *plan = ready;
     const hone_matmul_frame *f = &plan->frame;
     if (!f->m || !f->n) return HONE_OK;
-    thin_work work = {.plan = plan, .arguments = arguments, .scratch = hone_span_host(&scratch),
-                      .alpha = hone_matmul_alpha(arguments), .beta = hone_matmul_beta(f, arguments),
-                      .units = hone_matmul_items(f, arguments) * plan->strips};
-    const double seconds = hone_matmul_launch_seconds(f, arguments, plan->seconds);
-    hone_cpu_each(&stream->team, hone_matmul_workers(stream, plan->threads, work.units), seconds,
-                  worker, &work);
+    thin_work work = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments)};
+    hone_deal_out(stream, &(hone_deal){plan->threads, hone_matmul_items(f, arguments) * plan->strips,
+                                       hone_matmul_launch_seconds(f, arguments, plan->seconds),
+                                       hone_span_host(&scratch), plan->bytes, false, strips_run, &work});
     return HONE_OK;
 }
 
