@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/element.h"
 #include "base/overlap.h"
 #include "base/random.h"
 #include "base/size.h"
@@ -84,10 +85,7 @@ static void fill(const hone_role *role, void *at, const hone_values *values, uin
     for (;;) {
         /* by its place, so that an element reached on two ways has one value */
         double value = value_of(values, hone_random_at(seed, (uint64_t)offset), role->type);
-        if (role->type == HONE_F64)
-            ((double *)at)[offset] = value;
-        else
-            ((float *)at)[offset] = (float)value;
+        hone_element_store(role->type, at, offset, value);
         int d = role->rank - 1;
         for (; d >= 0; d--) {
             offset += role->stride[d];

@@ -80,7 +80,7 @@ typedef struct hone_sample {
 
 /* What one output element should be. high + low is the truth; the derived forward bound is how far the arithmetic of
  * the problem's types may go before its result is rounded to the role's type; naive is what plain loops in that
- * arithmetic give, rounded likewise; and likely is an error, seldom much below six standard deviations of honest
+ * arithmetic give, before it too; and likely is an error, seldom much below six standard deviations of honest
  * rounding, that no sound order of operations is seen to exceed: where few elements are compared, the largest error of
  * the naive ones is a matter of luck, and this stands in for it. */
 typedef struct hone_truth {

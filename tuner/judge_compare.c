@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/element.h"
 #include "base/random.h"
 #include "base/size.h"
 #include "base/status.h"
@@ -82,12 +83,15 @@ hone_status hone_judge_sample(hone_judge_case *c)
 
 /* What a type can say. */
 typedef struct precision {
-    double u, largest, least; /* unit roundoff, greatest number, smallest denormal */
+    hone_dtype type;
+    bool       narrow; /* arithmetic is done in f32, and its results then rounded to this type */
+    double     u, largest, least; /* of the arithmetic: unit roundoff, greatest number, smallest denormal */
 } precision;
 
 static precision precision_of(hone_dtype type)
 {
-    return type == HONE_F32 ? (precision){0x1p-24, FLT_MAX, 0x1p-149} : (precision){0x1p-53, DBL_MAX, 0x1p-1074};
+    if (type == HONE_F64) return (precision){type, false, 0x1p-53, DBL_MAX, 0x1p-1074};
+    return (precision){type, type != HONE_F32, 0x1p-24, FLT_MAX, 0x1p-149};
 }
 
 /* |value - truth|, without losing the low part. */
@@ -166,6 +170,17 @@ static hone_status scan(hone_judge_case *c, hone_data_kind kind, int role, hone_
         due++;
     }
     return HONE_OK;
+}
+
+/* May a narrow type's element be this, where what was rounded to it was off by up to `allowed`? Rounding keeps the
+ * order of numbers, so results lie between the roundings of the two ends; where these are one number, as with exact
+ * data, it is that number or wrong. */
+static bool between_ends(double got, const hone_truth *t, double allowed, const precision *type)
+{
+    double truth = t->high + t->low;
+    if (isinf(truth)) return got == truth;
+    return hone_element_rounded(type->type, truth - allowed) <= got &&
+           got <= hone_element_rounded(type->type, truth + allowed);
 }
 
 /* A number against a truth that is none, or beyond the type's largest. True: nothing more is to be said. */
@@ -259,11 +274,22 @@ static hone_status compare(hone_judge_case *c, hone_data_kind kind, int role, ho
     }
     for (int64_t i = 0; i < m->sample_count; i++) {
         const hone_truth *t = &m->truth[kind][i];
-        double got = hone_judge_value(m, m->got, m->sample[i]), rounding = type.u * fabs(t->high) + type.least;
+        double got = hone_judge_value(m, m->got, m->sample[i]);
+        double rounding = type.narrow ? 0 : type.u * fabs(t->high) + type.least;
         double            bound = exact ? 0 : t->bound + rounding, relative = INFINITY;
         bool              right;
         if (kind == HONE_DATA_RANDOM) relative = fmax(2 * naive + type.u * largest, t->likely) + rounding;
         out->compared++;
+        if (type.narrow && !isnan(t->high)) {
+            double allowed = fmin(bound, relative);
+            if (between_ends(got, t, allowed, &type)) continue;
+            hone_fault fault = exact                               ? HONE_FAULT_EXACT
+                               : between_ends(got, t, bound, &type) ? HONE_FAULT_RELATIVE
+                                                                    : HONE_FAULT_BOUNDED;
+            out->worst = fmax(out->worst, 1 + error_of(got, t) / (allowed + type.least));
+            return accuse(c, out, fault, kind, role, m->sample[i], got,
+                          hone_element_rounded(type.type, t->high + t->low), allowed);
+        }
         if (strange(got, t, bound, &type, &right)) {
             if (!right) return accuse(c, out, HONE_FAULT_MISSED, kind, role, m->sample[i], got, t->high, bound);
             continue;
@@ -274,7 +300,7 @@ static hone_status compare(hone_judge_case *c, hone_data_kind kind, int role, ho
         return accuse(c, out, exact ? HONE_FAULT_EXACT : error > bound ? HONE_FAULT_BOUNDED : HONE_FAULT_RELATIVE, kind,
                       role, m->sample[i], got, t->high, allowed);
     }
-    double lean = kind == HONE_DATA_RANDOM ? leaning(c, m, kind, &type) : 0;
+    double lean = kind == HONE_DATA_RANDOM && !type.narrow ? leaning(c, m, kind, &type) : 0;
     if (lean >= SURE) return accuse(c, out, HONE_FAULT_BIASED, kind, role, m->sample[0], lean, 0, SURE);
     return HONE_OK;
 }

@@ -6,15 +6,28 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/element.h"
 #include "base/random.h"
 #include "base/size.h"
 #include "base/status.h"
 
 enum { PLACE = 128, GUARD_LEAST = 512, GUARD_MOST = 16384, PATTERN = 0xff };
 
-/* What an output is filled with: a quiet NaN that no arithmetic makes. */
+/* What an output is filled with: a quiet NaN that no arithmetic makes; of whole numbers, some odd one. */
+static const uint8_t  unwritten_8 = 0xa5u;
+static const uint16_t unwritten_16 = 0x7fe5u;
 static const uint32_t unwritten_32 = 0x7fe5a5a5u;
 static const uint64_t unwritten_64 = 0x7ffe5a5a5a5a5a5au;
+
+static const void *unwritten(int size)
+{
+    switch (size) {
+    case 1: return &unwritten_8;
+    case 2: return &unwritten_16;
+    case 4: return &unwritten_32;
+    default: return &unwritten_64;
+    }
+}
 
 /* --- elements --------------------------------------------------------------------------------------------------- */
 
@@ -68,9 +81,8 @@ static void gather_row(void *self, int64_t offset, int64_t at)
 static void fill_row(void *self, int64_t offset, int64_t at)
 {
     mover      *m = self;
-    const void *value = m->size == 4 ? (const void *)&unwritten_32 : &unwritten_64;
     (void)at;
-    copy_row(m->item + offset * m->size, m->stride * m->size, value, 0, m->columns, m->size);
+    copy_row(m->item + offset * m->size, m->stride * m->size, unwritten(m->size), 0, m->columns, m->size);
 }
 
 /* The place of element 0, ..., 0 of an item, in `live` or `before`. Items lie backwards: none follows its forerunner.
@@ -97,20 +109,13 @@ static void each_item(hone_judge_memory *m, char *memory, const char *before,
 
 bool hone_judge_unwritten(const hone_judge_memory *m, int64_t element)
 {
-    const char *at = m->got + element * m->element_bytes;
-    return m->element_bytes == 4 ? memcmp(at, &unwritten_32, 4) == 0 : memcmp(at, &unwritten_64, 8) == 0;
+    size_t size = (size_t)m->element_bytes;
+    return memcmp(m->got + element * m->element_bytes, unwritten(m->element_bytes), size) == 0;
 }
 
 double hone_judge_value(const hone_judge_memory *m, const char *elements, int64_t element)
 {
-    if (m->role.type == HONE_F32) {
-        float value;
-        memcpy(&value, elements + element * 4, 4);
-        return value;
-    }
-    double value;
-    memcpy(&value, elements + element * 8, 8);
-    return value;
+    return hone_element_load(m->role.type, elements, element);
 }
 
 /* --- making ----------------------------------------------------------------------------------------------------- */
@@ -135,7 +140,7 @@ static hone_status memory_make(hone_judge_case *c, hone_judge_memory *m)
     int64_t low, high, widest = 0;
     hone_role_extent(&m->role, &low, &high);
     m->element_bytes = hone_dtype_bits(m->role.type) / 8;
-    bool seen = m->role.type == HONE_F32 || m->role.type == HONE_F64; /* element by element */
+    bool seen = hone_dtype_bits(m->role.type) >= 8 && !m->role.opaque; /* element by element */
     HONE_CHECK(seen || (m->role.opaque && c->opaque && m->direction == HONE_IN), HONE_ERROR_UNSUPPORTED,
                "judge: %s is %s%s", m->role.name, hone_dtype_name(m->role.type),
                m->role.opaque ? ", in a layout that only its kernel knows; judge what reads it" : "");

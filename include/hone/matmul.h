@@ -39,7 +39,8 @@ typedef enum hone_step_kind { HONE_STEP_NONE = 0, HONE_STEP_LIST(HONE_STEP_ENUM)
 typedef struct hone_step {
     hone_step_kind     kind;
     double             value;  /* of HONE_STEP_SCALE */
-    const hone_tensor *tensor; /* t: of c's type; a vector, or of c's shape; its batch extents may broadcast */
+    const hone_tensor *tensor; /* t: of c's type (a vector may be f32 where c is bf16 or f16); a vector, or of c's
+                                  shape; its batch extents may broadcast */
 } hone_step;
 
 typedef struct hone_matmul_options {
@@ -64,8 +65,9 @@ typedef struct hone_matmul_options {
 
 /** c = a * b, with what `options` adds (NULL: nothing), queued on `stream`; may return before it is done.
  *  a is [...] x m x k, b is [...] x k x n, c is [...] x m x n; any strides; leading extents are a batch, and those of a
- *  and b broadcast against c's. All f32 or all f64. An extent of 0 is legal: an empty c is left alone, and k = 0 gives
- *  epilogue(beta * c). Operands are borrowed until the stream passes. Without beta c is never read.
+ *  and b broadcast against c's. All f64, or each of them f32, bf16 or f16: then products are summed, and steps
+ *  are done, in f32, and c is rounded once, to nearest even. An extent of 0 is legal: an empty c is left alone, and k =
+ * 0 gives epilogue(beta * c). Operands are borrowed until the stream passes. Without beta c is never read.
  *  HONE_ERROR_SHAPE, _TYPE, _OVERLAP (c must not share an element with an input or with itself; a residual may be
  *  exactly c), _OVERFLOW, _ARGUMENT, and _UNSUPPORTED (more than three batch dimensions that cannot be merged): c is
  *  untouched. One stream, one thread at a time. */

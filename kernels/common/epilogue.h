@@ -20,7 +20,8 @@ typedef enum hone_step_operand {
 
 /* A step as part of a problem; strides in elements, those that do not apply are 0. */
 typedef struct hone_epilogue_step {
-    int64_t kind; /* hone_step_kind */
+    int32_t kind; /* hone_step_kind */
+    int32_t type; /* hone_dtype of a vector, where it is f32 beside a c of fewer bits; 0: what operands usually are */
     int64_t row_stride, column_stride, batch_stride[HONE_BATCH_MAX];
 } hone_epilogue_step;
 
@@ -30,6 +31,7 @@ typedef struct hone_epilogue_now {
     double         value;
     void          *at;
     int64_t        row_stride, column_stride;
+    hone_dtype     type; /* of what lies there */
 } hone_epilogue_now;
 
 static inline hone_step_operand hone_step_operand_of(hone_step_kind kind)

@@ -85,8 +85,9 @@ static void in_blocks(const hone_blas_shape *shape, hone_blas_call *call, const 
         for (int64_t j = 0; j < f->n; j += BLOCK) {
             const int64_t m = f->m - i < BLOCK ? f->m - i : BLOCK, n = f->n - j < BLOCK ? f->n - j : BLOCK;
             if (f->k)
-                call(self, m, n, 1, item->a + i * f->a_m * f->bytes, item->b + j * f->b_n * f->bytes, 0, product, n);
-            hone_blas_combine(shape, m, n, alpha, product, beta, item->c + (i * f->c_m + j) * f->bytes);
+                call(self, m, n, 1, item->a + i * f->a_m * f->bytes_a, item->b + j * f->b_n * f->bytes_b, 0, product,
+                     n);
+            hone_blas_combine(shape, m, n, alpha, product, beta, item->c + (i * f->c_m + j) * f->bytes_c);
         }
 }
 

@@ -79,29 +79,29 @@ static double direct_estimate(const hone_request *request, const hone_config *co
 
     const double k = (double)f->k, m = (double)f->m, n = (double)f->n, items = (double)f->items;
     const double strips = (double)plan.strips, panels = (double)plan.panels;
-    const double all = f->bytes * (m * k + k * n + m * n) * items;
-    const double panel = f->bytes * k * fmin(n, tile->n);
+    const double all = (f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n) * items;
+    const double panel = f->bytes_b * k * fmin(n, tile->n);
     const double l2 = device->cpu.cache_bytes[HONE_LEVEL_L2] ? (double)device->cpu.cache_bytes[HONE_LEVEL_L2] : 1 << 20;
     const double l1 =
         device->cpu.cache_bytes[HONE_LEVEL_L1] ? (double)device->cpu.cache_bytes[HONE_LEVEL_L1] : 32 << 10;
-    const bool   far = lines_collide(f->k, f->b_k * f->bytes, l2);
+    const bool   far = lines_collide(f->k, f->b_k * f->bytes_b, l2);
 
     double seconds = hone_matmul_tiles_seconds(device, tile, f->m, f->n, f->k, 1);
-    if (f->a_k == 1 && lines_collide(plan.rows + (plan.longer > 0), f->a_m * f->bytes, l1)) seconds *= 1.25;
+    if (f->a_k == 1 && lines_collide(plan.rows + (plan.longer > 0), f->a_m * f->bytes_a, l1)) seconds *= 1.25;
     if (panel > l2 / 4) seconds *= 1 + 0.2 * fmin(1, (panel - l2 / 4) / (l2 / 2));
     const bool   down = !f->b_width && k > 1 && hone_matmul_level(device, all) == HONE_LEVEL_MEMORY;
-    const bool   once = plan.strips == 1 && !f->b_width && f->bytes * k * n > l2; /* nothing to hide it behind */
+    const bool   once = plan.strips == 1 && !f->b_width && f->bytes_b * k * n > l2; /* nothing to hide it behind */
     const double slow = down ? HONE_MATMUL_DOWN_COLUMNS : far || once ? 2 : 0.4; /* what of it shows */
-    seconds += hone_matmul_read_seconds(device, f->bytes * k * n, all) * slow;
+    seconds += hone_matmul_read_seconds(device, f->bytes_b * k * n, all) * slow;
     const bool near = f->k >= 12 && hone_matmul_level(device, all) <= HONE_LEVEL_L2; /* beside the products, then */
-    seconds += hone_matmul_read_seconds(device, f->bytes * m * (k + n), all) * (near ? 0.25 : 1);
+    seconds += hone_matmul_read_seconds(device, m * (f->bytes_a * k + f->bytes_c * n), all) * (near ? 0.25 : 1);
     /* c from afar: each tile writes a piece of some lines, and comes back to the next piece when they have left */
-    if (panels > 1 && f->bytes * m * n * items > l2)
-        seconds += hone_matmul_write_seconds(device, f->bytes * m * n, all) * (f->k < 64 ? 2 : 0.5);
+    if (panels > 1 && f->bytes_c * m * n * items > l2)
+        seconds += hone_matmul_write_seconds(device, f->bytes_c * m * n, all) * (f->k < 64 ? 2 : 0.5);
     seconds +=
-        hone_matmul_read_seconds(device, f->bytes * k * n * (strips - 1), far ? all : panel) * (far ? 0.4 : 0.05);
-    seconds += hone_matmul_read_seconds(device, f->bytes * m * k * (panels - 1), f->bytes * m * k) * 0.05;
-    if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, f->bytes * m * n, 0) * 4;
+        hone_matmul_read_seconds(device, f->bytes_b * k * n * (strips - 1), far ? all : panel) * (far ? 0.4 : 0.05);
+    seconds += hone_matmul_read_seconds(device, f->bytes_a * m * k * (panels - 1), f->bytes_a * m * k) * 0.05;
+    if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, f->bytes_c * m * n, 0) * 4;
 
     const double units = items * panels, threads = units < plan.threads ? units : plan.threads;
     const double fork = hone_matmul_fork_seconds(device, threads);
@@ -164,11 +164,11 @@ static void units_run(void *argument, int64_t begin, int64_t end, char *nothing)
             job.n = hone_min(f->n - column, tile->n);
             job.b = hone_matmul_b_at(f, item.b, 0, column);
             if (f->b_width == tile->n && panel + 1 < plan->panels)
-                hone_matmul_pages_ahead(hone_matmul_b_at(f, item.b, 0, column + tile->n), f->k * tile->n * f->bytes);
+                hone_matmul_pages_ahead(hone_matmul_b_at(f, item.b, 0, column + tile->n), f->k * tile->n * f->bytes_b);
             for (int64_t strip = 0, row = 0; strip < plan->strips; strip++, row += job.m) {
-                char *c = item.c + (row * f->c_m + column * f->c_n) * f->bytes;
+                char *c = item.c + (row * f->c_m + column * f->c_n) * f->bytes_c;
                 job.m = plan->rows + (strip < plan->longer);
-                job.a = item.a + row * f->a_m * f->bytes;
+                job.a = item.a + row * f->a_m * f->bytes_a;
                 if (!by_room) job.c = c;
                 tile->multiply(&job);
                 if (by_room)

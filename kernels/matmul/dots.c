@@ -128,7 +128,7 @@ static int64_t block_stands(const hone_request *request, const hone_config *conf
 {
     dots_plan plan;
     plan_make(request, config, &plan);
-    const int64_t unit = 4, whole = plan.segment * plan.frame.bytes, value = config->value[BLOCK];
+    const int64_t unit = 4, whole = plan.segment * plan.frame.bytes_b, value = config->value[BLOCK];
     if (plan.strips > 1 && value * unit < whole) return value;
     if (plan.strips <= 1 || parameters[BLOCK].standard * unit >= whole) return parameters[BLOCK].standard;
     int i = 0;
@@ -180,8 +180,9 @@ static double dots_estimate(const hone_request *request, const hone_config *conf
     double multiply = a_step * steps * 1.02 + blocks * groups * strips * 40 + segments * m * n * 5;
     double one = multiply * cycle;
     if (!plan.in_place) one += m * k * (double)(plan.split ? 1 : plan.ranges) * (f->a_k == 1 ? 0.1e-9 : 0.2e-9);
-    const double all = items * f->bytes * (m * k + k * n + m * n);
-    const double fetch = hone_matmul_read_seconds_by(device, items * f->bytes * (k * n + m * k), all, threads);
+    const double all = items * (f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n);
+    const double fetch =
+        hone_matmul_read_seconds_by(device, items * (f->bytes_b * k * n + f->bytes_a * m * k), all, threads);
     one *= items * share;
     one = hone_matmul_level(device, all) == HONE_LEVEL_MEMORY ? one + fetch : hone_matmul_overlap(one, fetch);
     one += share * items * (m * n * 2 + m * groups * 4) * cycle;
@@ -239,7 +240,7 @@ static void segment_run(const dots_plan *plan, const hone_matmul_item *item, int
     const hone_matmul_frame *f = &plan->frame;
     const int64_t begin = segment * plan->segment, length = hone_min(f->k - begin, plan->segment);
     const int64_t vector = plan->kit->kit->lanes * f->bytes;
-    const char *a = item->a + begin * f->a_k * f->bytes;
+    const char *a = item->a + begin * f->a_k * f->bytes_a;
     int64_t a_m = f->a_m;
     const int64_t wanted = matrix * plan->segments + segment;
 
@@ -255,7 +256,7 @@ static void segment_run(const dots_plan *plan, const hone_matmul_item *item, int
                                     .ahead = plan->ahead};
         for (int64_t k = 0; k < length || !k; k += plan->block) {
             job.k = hone_min(length - k, plan->block);
-            job.b = item->b + ((column + j) * f->b_n + begin + k) * f->bytes;
+            job.b = item->b + ((column + j) * f->b_n + begin + k) * f->bytes_b;
             job.first = !k;
             for (int64_t s = 0, row = 0; s < plan->strips; s++, row += job.m) {
                 job.m = (s + 1) * f->m / plan->strips - row;
@@ -274,7 +275,7 @@ static void finish(const dots_work *work, const hone_matmul_item *item, int64_t 
 {
     const dots_plan *plan = work->plan;
     const hone_matmul_frame *f = &plan->frame;
-    hone_matmul_finish_job job = {f->m, n, sums, plan->sums_m, item->c + column * f->c_n * f->bytes, f->c_m, f->c_n,
+    hone_matmul_finish_job job = {f->m, n, sums, plan->sums_m, item->c + column * f->c_n * f->bytes_c, f->c_m, f->c_n,
                                   work->beta, 0, column, f->step_count, item->step};
     hone_epilogue_now turned[HONE_STEPS_MAX];
     if (work->alpha != 1) plan->kit->scale(sums, plan->sums, work->alpha);

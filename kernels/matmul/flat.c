@@ -165,11 +165,12 @@ static double flat_estimate(const hone_request *request, const hone_config *conf
     const double step = fmax(fmax(plan.kit->cost * rows * n, loads), IN_FLIGHT);
     double one = groups * (steps * step + segments * 30) + segments * m * lanes * (double)hone_divide_up(f->n, lanes);
     one += m * (plan.one_line ? n / lanes : 4 + (f->c_n == 1 ? 0 : 2 * n));
-    const double all = items * f->bytes * (m * k + k * n + m * n);
+    const double all = items * (f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n);
     const int level = hone_matmul_level(device, all);
     if (level > 0 && plan.groups > 1) one += segments * m * 80; /* fetching ahead begins anew with each row */
     one *= items * share * cycle;
-    const double fetch = hone_matmul_read_seconds_by(device, items * f->bytes * (k * n + m * k), all, threads);
+    const double fetch =
+        hone_matmul_read_seconds_by(device, items * (f->bytes_b * k * n + f->bytes_a * m * k), all, threads);
     /* a few long streams: caches are read beside multiplying, nearly all; memory is not */
     one = level == HONE_LEVEL_MEMORY ? one + fetch : fmax(one, fetch) + fmin(one, fetch) / 10;
     const double fork = hone_matmul_fork_seconds(device, threads);
@@ -216,12 +217,12 @@ static void segment_run(const flat_plan *plan, const hone_matmul_item *item, int
     const hone_matmul_frame *f = &plan->frame;
     const int64_t begin = segment * plan->segment, first = group_row(plan, group);
     hone_matmul_flat_job job = {.n = f->n, .k = hone_min(f->k - begin, plan->segment), .a_m = f->a_m,
-                                .b = item->b + begin * f->n * f->bytes, .index = plan->index, .to_m = f->n,
+                                .b = item->b + begin * f->n * f->bytes_b, .index = plan->index, .to_m = f->n,
                                 .adds = adds};
     for (int64_t g = group; g < group + groups; g++) {
         const int64_t row = group_row(plan, g);
         job.m = group_row(plan, g + 1) - row;
-        job.a = item->a + (row * f->a_m + begin) * f->bytes;
+        job.a = item->a + (row * f->a_m + begin) * f->bytes_a;
         job.to = sums + (row - first) * f->n * f->bytes;
         plan->kit->multiply(&job);
     }
@@ -232,7 +233,7 @@ static void finish(const flat_work *work, const hone_matmul_item *item, int64_t 
 {
     const flat_plan *plan = work->plan;
     const hone_matmul_frame *f = &plan->frame;
-    hone_matmul_finish_job job = {m, f->n, sums, f->n, item->c + row * f->c_m * f->bytes, f->c_m, f->c_n, work->beta,
+    hone_matmul_finish_job job = {m, f->n, sums, f->n, item->c + row * f->c_m * f->bytes_c, f->c_m, f->c_n, work->beta,
                                   row, 0, f->step_count, item->step};
     if (plan->one_line) job.m = 1, job.n = m * f->n;
     if (work->alpha != 1) plan->thin->scale(sums, m * f->n, work->alpha);

@@ -104,7 +104,7 @@ static void plan_make(const hone_request *request, const hone_config *config, fo
     out->vectors = vectors_of(out->kit, f, out->group);
     out->by_room = f->step_count || f->c_n != 1;
     /* Rows a multiple of a page apart share one set of the first cache, which holds eight lines. */
-    out->rows = f->a_m * f->bytes % 4096 == 0 ? FEW_TOGETHER : HONE_MATMUL_FOLD_ROWS;
+    out->rows = f->a_m * f->bytes_a % 4096 == 0 ? FEW_TOGETHER : HONE_MATMUL_FOLD_ROWS;
 
     const int64_t lanes = out->kit->kit->lanes, groups = hone_divide_up(f->k, out->group);
     const int64_t step = out->vectors * lanes * f->bytes;
@@ -214,14 +214,14 @@ static void range_run(const fold_work *work, const hone_matmul_item *item, int64
     const fold_plan *plan = work->plan;
     const hone_matmul_frame *f = &plan->frame;
     const int64_t row = range * plan->range, m = hone_min(f->m - row, plan->range);
-    char *c = item->c + row * f->c_m * f->bytes, *room = scratch + plan->b_bytes;
+    char *c = item->c + row * f->c_m * f->bytes_c, *room = scratch + plan->b_bytes;
     hone_matmul_fold_job job = {.m = m, .n = f->n, .group = plan->group, .vectors = plan->vectors, .a_m = f->a_m,
                                 .b = scratch, .c = plan->by_room ? room : c,
                                 .c_m = plan->by_room ? plan->line : f->c_m, .alpha = work->alpha,
                                 .beta = plan->by_room ? 0 : work->beta, .rows = plan->rows};
     for (int64_t k = 0; k < f->k || !k; k += plan->segment) {
         job.k = hone_min(f->k - k, plan->segment);
-        job.a = item->a + (row * f->a_m + k) * f->bytes;
+        job.a = item->a + (row * f->a_m + k) * f->bytes_a;
         job.b = scratch + k / plan->group * plan->vectors * plan->kit->kit->lanes * f->bytes;
         plan->kit->multiply(&job);
         job.beta = 1;

@@ -16,8 +16,14 @@
 void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_frame *out)
 {
     *out = (hone_matmul_frame){
-        .type = problem->type_c,
-        .bytes = hone_dtype_bits(problem->type_c) / 8,
+        .type = hone_matmul_arithmetic(problem),
+        .bytes = hone_dtype_bits(hone_matmul_arithmetic(problem)) / 8,
+        .type_a = problem->type_a,
+        .type_b = problem->type_b,
+        .type_c = problem->type_c,
+        .bytes_a = hone_dtype_bits(problem->type_a) / 8,
+        .bytes_b = hone_dtype_bits(problem->type_b) / 8,
+        .bytes_c = hone_dtype_bits(problem->type_c) / 8,
         .pointers = problem->pointers,
         .reads_c = problem->reads_c,
         .m = problem->m,
@@ -38,10 +44,11 @@ void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_fram
     memcpy(out->b_batch, problem->b_batch, sizeof out->b_batch);
     memcpy(out->c_batch, problem->c_batch, sizeof out->c_batch);
     memcpy(out->step, problem->step, sizeof out->step);
+    for (int i = 0; i < out->step_count; i++) out->step[i].type = (int32_t)hone_matmul_step_type(problem, i);
     if (hone_matmul_packed_b(problem)) {
         out->b_width = out->b_k = hone_matmul_layout_width(problem->b_layout);
         out->b_n = 1;
-        for (int i = 0; i < HONE_BATCH_MAX; i++) out->b_batch[i] *= problem->b_bytes / out->bytes; /* of matrices */
+        for (int i = 0; i < HONE_BATCH_MAX; i++) out->b_batch[i] *= problem->b_bytes / out->bytes_b; /* of matrices */
         return;
     }
     if (out->m > 1 && (out->n <= 1 || (out->c_n != 1 && out->c_m == 1))) hone_matmul_frame_swap(out);
@@ -50,6 +57,8 @@ void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_fram
 void hone_matmul_frame_swap(hone_matmul_frame *frame)
 {
     frame->swapped = !frame->swapped;
+    EXCHANGE(hone_dtype, frame->type_a, frame->type_b);
+    EXCHANGE(int, frame->bytes_a, frame->bytes_b);
     EXCHANGE(int64_t, frame->m, frame->n);
     EXCHANGE(int64_t, frame->a_m, frame->b_n);
     EXCHANGE(int64_t, frame->a_k, frame->b_k);
@@ -112,19 +121,20 @@ void hone_matmul_item_at(const hone_matmul_frame *frame, const hone_arguments *a
         out->b = ((const char *const *)(const void *)out->b)[index];
         out->c = ((char *const *)(void *)out->c)[index];
     } else if (index) {
-        out->a += offset_of(frame, frame->a_batch, index) * frame->bytes;
-        out->b += offset_of(frame, frame->b_batch, index) * frame->bytes;
-        out->c += offset_of(frame, frame->c_batch, index) * frame->bytes;
+        out->a += offset_of(frame, frame->a_batch, index) * frame->bytes_a;
+        out->b += offset_of(frame, frame->b_batch, index) * frame->bytes_b;
+        out->c += offset_of(frame, frame->c_batch, index) * frame->bytes_c;
     }
     for (int i = 0; i < frame->step_count; i++) {
         const hone_epilogue_step *step = &frame->step[i];
         char *at = NULL;
         if (hone_step_operand_of((hone_step_kind)step->kind) != HONE_OPERAND_NONE) {
             at = hone_span_host(&arguments->at[HONE_MATMUL_STEP0 + i]);
-            if (index && !frame->pointers) at += offset_of(frame, step->batch_stride, index) * frame->bytes;
+            if (index && !frame->pointers)
+                at += offset_of(frame, step->batch_stride, index) * (hone_dtype_bits((hone_dtype)step->type) / 8);
         }
         out->step[i] = (hone_epilogue_now){(hone_step_kind)step->kind, scalar(arguments, HONE_MATMUL_VALUE0 + i), at,
-                                           step->row_stride, step->column_stride};
+                                           step->row_stride, step->column_stride, (hone_dtype)step->type};
     }
 }
 

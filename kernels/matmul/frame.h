@@ -12,8 +12,10 @@
 #include "kernels/matmul/tile.h"
 
 typedef struct hone_matmul_frame {
-    hone_dtype         type;
-    int                bytes; /* of an element */
+    hone_dtype         type;  /* what the arithmetic is done in: f32 for bf16 and f16 too */
+    int                bytes; /* of one of its elements */
+    hone_dtype         type_a, type_b, type_c;    /* what lies in memory */
+    int                bytes_a, bytes_b, bytes_c; /* of one element there */
     bool               swapped, pointers, reads_c;
     int64_t            m, n, k, items;
     int64_t            a_m, a_k, b_k, b_n, c_m, c_n;
@@ -39,8 +41,8 @@ void hone_matmul_frame_swap(hone_matmul_frame *frame);
  * panel, since its width is a multiple of the tile's. */
 static inline const char *hone_matmul_b_at(const hone_matmul_frame *frame, const char *b, int64_t k, int64_t column)
 {
-    if (!frame->b_width) return b + (k * frame->b_k + column * frame->b_n) * frame->bytes;
-    return b + (hone_matmul_layout_column(frame->b_width, frame->k, column) + k * frame->b_width) * frame->bytes;
+    if (!frame->b_width) return b + (k * frame->b_k + column * frame->b_n) * frame->bytes_b;
+    return b + (hone_matmul_layout_column(frame->b_width, frame->k, column) + k * frame->b_width) * frame->bytes_b;
 }
 
 /* Opens each page of what will be read next and lies in one piece, a panel of a packed b: the CPU's own prefetching

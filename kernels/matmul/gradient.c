@@ -17,7 +17,9 @@
  *
  * The slope of an activation is taken at its input, so that must have been kept: by a store step right before it. A
  * relu that is the last step is told from c itself. What a store step wrote is for this pass; it has no gradient of its
- * own. */
+ * own.
+ *
+ * Each gradient is of its argument's type, and what lies between is of c's: sums are f32 (f64) inside each product. */
 #include <string.h>
 
 #include "base/size.h"
@@ -29,6 +31,7 @@ enum { DIMENSIONS_MAX = HONE_BATCH_MAX + 2 };
 /* A tensor of the backward pass: batch, rows, columns; and whether a dimension is summed over. */
 typedef struct view {
     hone_source from;
+    hone_dtype  type;
     int         rank;
     int64_t     shape[DIMENSIONS_MAX], stride[DIMENSIONS_MAX];
 } view;
@@ -50,10 +53,10 @@ typedef struct builder {
 
 /* --- views ------------------------------------------------------------------------------------------------------ */
 
-static view view_of(const hone_matmul_problem *p, hone_source_kind kind, int index, int64_t rows, int64_t columns,
-                    int64_t row, int64_t column, const int64_t *batch)
+static view view_of(const hone_matmul_problem *p, hone_source_kind kind, int index, hone_dtype type, int64_t rows,
+                    int64_t columns, int64_t row, int64_t column, const int64_t *batch)
 {
-    view v = {.from = {0, kind, index}, .rank = p->batch_rank + 2};
+    view v = {.from = {0, kind, index}, .type = type, .rank = p->batch_rank + 2};
     for (int i = 0; i < p->batch_rank; i++) {
         v.shape[i] = p->batch[i];
         v.stride[i] = batch[i];
@@ -108,9 +111,9 @@ static hone_matmul_problem *problem_of(hone_gradient_step *step)
     return (hone_matmul_problem *)step->problem.bytes;
 }
 
-/* The next backward problem, dense batch strides of nothing: filled in by the caller, ended by done(). NULL, and the
- * sentence, where there is no room for it. */
-static hone_gradient_step *begin(builder *b, int64_t m, int64_t n, int64_t k)
+/* The next backward problem, dense batch strides of nothing, all of one type: filled in by the caller, ended by done().
+ * NULL, and the sentence, where there is no room for it. */
+static hone_gradient_step *begin(builder *b, hone_dtype type, int64_t m, int64_t n, int64_t k)
 {
     if (b->out->count == HONE_GRADIENT_STEPS_MAX) {
         hone_fail(HONE_ERROR_UNSUPPORTED, "matmul: the gradient of this problem takes more than %d products",
@@ -122,7 +125,7 @@ static hone_gradient_step *begin(builder *b, int64_t m, int64_t n, int64_t k)
     step->op = "matmul";
     step->output = HONE_MATMUL_C;
     step->scalar[HONE_MATMUL_ALPHA] = 1;
-    *problem_of(step) = hone_matmul_plain((hone_dtype)b->p->type_c, m, n, k);
+    *problem_of(step) = hone_matmul_plain(type, m, n, k);
     return step;
 }
 
@@ -146,7 +149,7 @@ static hone_status elementwise(builder *b, const view *from, const factor *facto
                                int gradient_of)
 {
     int                 batch = from->rank - 2, row = batch, column = batch + 1;
-    hone_gradient_step *step = begin(b, from->shape[row], from->shape[column], 0);
+    hone_gradient_step *step = begin(b, from->type, from->shape[row], from->shape[column], 0);
     if (!step) return HONE_ERROR_UNSUPPORTED;
     hone_matmul_problem *p = problem_of(step);
     p->batch_rank = (uint8_t)batch;
@@ -195,13 +198,13 @@ static hone_status settle(builder *b)
     return HONE_OK;
 }
 
-/* D summed over some dimensions; `stride` says where the others go. */
-static hone_status sum(builder *b, unsigned summed, const int64_t *stride, int gradient_of)
+/* D summed over some dimensions; `stride` says where the others go, and what type they are of. */
+static hone_status sum(builder *b, unsigned summed, const int64_t *stride, hone_dtype type, int gradient_of)
 {
     view    d = b->d;
     int64_t along;
     int     kept[DIMENSIONS_MAX], count = 0;
-    if (elements_of(&d, summed) == 1 && d.rank <= DIMENSIONS_MAX)
+    if (elements_of(&d, summed) == 1 && d.type == type && d.rank <= DIMENSIONS_MAX)
         return elementwise(b, &d, NULL, 0, stride, gradient_of);
     if (!one_stride(&d, summed, &along)) {
         HONE_TRY(reordered(b, &d, summed));
@@ -209,9 +212,10 @@ static hone_status sum(builder *b, unsigned summed, const int64_t *stride, int g
     }
     for (int i = 0; i < d.rank; i++)
         if (!(summed >> i & 1) && d.shape[i] != 1) kept[count++] = i;
-    hone_gradient_step *step = begin(b, count ? d.shape[kept[count - 1]] : 1, 1, elements_of(&d, summed));
+    hone_gradient_step *step = begin(b, d.type, count ? d.shape[kept[count - 1]] : 1, 1, elements_of(&d, summed));
     if (!step) return HONE_ERROR_UNSUPPORTED;
     hone_matmul_problem *p = problem_of(step);
+    p->type_c = (uint8_t)type;
     p->a_row = count ? d.stride[kept[count - 1]] : 0;
     p->a_column = along;
     p->b_row = p->b_column = 0; /* the 1, again and again */
@@ -229,8 +233,8 @@ static hone_status sum(builder *b, unsigned summed, const int64_t *stride, int g
 
 /* alpha * x * y^T over the last dimension of both and all of the batch that the result repeats: where `batch`, the
  * result's batch strides, are 0. x is [..] rows x k, y is [..] columns x k. */
-static hone_status product(builder *b, view x, view y, int64_t row, int64_t column, const int64_t *batch,
-                           int gradient_of)
+static hone_status product(builder *b, view x, view y, hone_dtype type, int64_t row, int64_t column,
+                           const int64_t *batch, int gradient_of)
 {
     int      batches = x.rank - 2, rows = batches, inner = batches + 1;
     unsigned summed = 1u << inner;
@@ -245,9 +249,10 @@ static hone_status product(builder *b, view x, view y, int64_t row, int64_t colu
         HONE_TRY(reordered(b, &y, summed));
         one_stride(&y, summed, &along_y);
     }
-    hone_gradient_step *step = begin(b, x.shape[rows], y.shape[rows], elements_of(&x, summed));
+    hone_gradient_step *step = begin(b, x.type, x.shape[rows], y.shape[rows], elements_of(&x, summed));
     if (!step) return HONE_ERROR_UNSUPPORTED;
     hone_matmul_problem *p = problem_of(step);
+    p->type_b = (uint8_t)y.type, p->type_c = (uint8_t)type;
     p->a_row = x.stride[rows], p->a_column = along_x;
     p->b_row = along_y, p->b_column = y.stride[rows];
     p->c_row = row, p->c_column = column;
@@ -278,8 +283,8 @@ static view swapped(view v)
 static view step_view(const hone_matmul_problem *p, int index)
 {
     const hone_epilogue_step *s = &p->step[index];
-    return view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_STEP0 + index, p->m, p->n, s->row_stride, s->column_stride,
-                   s->batch_stride);
+    return view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_STEP0 + index, hone_matmul_step_type(p, index), p->m, p->n,
+                   s->row_stride, s->column_stride, s->batch_stride);
 }
 
 static hone_status activation(builder *b, int index, hone_step_kind slope)
@@ -289,7 +294,8 @@ static hone_status activation(builder *b, int index, hone_step_kind slope)
     if (index > 0 && p->step[index - 1].kind == HONE_STEP_STORE)
         f.operand = step_view(p, index - 1);
     else if (slope == HONE_STEP_RELU_GRADIENT && index == p->step_count - 1)
-        f.operand = view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_C, p->m, p->n, p->c_row, p->c_column, p->c_batch);
+        f.operand =
+            view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_C, p->type_c, p->m, p->n, p->c_row, p->c_column, p->c_batch);
     else
         return hone_fail(
             HONE_ERROR_UNSUPPORTED,
@@ -312,7 +318,7 @@ static hone_status added(builder *b, int index)
         if (operand.stride[i] == 0 && operand.shape[i] != 1) summed |= 1u << i;
     if (elements_of(&operand, ~summed) == 0) return HONE_OK;
     HONE_TRY(settle(b));
-    return sum(b, summed, operand.stride, HONE_MATMUL_STEP0 + index);
+    return sum(b, summed, operand.stride, operand.type, HONE_MATMUL_STEP0 + index);
 }
 
 static hone_status back(builder *b, int index)
@@ -351,15 +357,15 @@ hone_status hone_matmul_gradient(const void *problem, hone_gradient *out)
                "matmul: no gradient of arrays of pointers is defined; use a batch");
     HONE_CHECK(!hone_matmul_packed_b(p), HONE_ERROR_UNSUPPORTED,
                "matmul: b is packed as %s, and gradients are those of a plain b; unpack it", p->b_layout);
-    b.d = view_of(p, HONE_FROM_GRADIENT, HONE_MATMUL_C, p->m, p->n, p->c_row, p->c_column, p->c_batch);
+    b.d = view_of(p, HONE_FROM_GRADIENT, HONE_MATMUL_C, p->type_c, p->m, p->n, p->c_row, p->c_column, p->c_batch);
     for (int i = p->step_count - 1; i >= 0; i--) HONE_TRY(back(&b, i));
     HONE_TRY(settle(&b));
 
-    view at_a = view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_A, p->m, p->k, p->a_row, p->a_column, p->a_batch);
-    view at_b = view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_B, p->k, p->n, p->b_row, p->b_column, p->b_batch);
-    if (p->m && p->k) HONE_TRY(product(&b, b.d, at_b, p->a_row, p->a_column, p->a_batch, HONE_MATMUL_A));
+    view at_a = view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_A, p->type_a, p->m, p->k, p->a_row, p->a_column, p->a_batch);
+    view at_b = view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_B, p->type_b, p->k, p->n, p->b_row, p->b_column, p->b_batch);
+    if (p->m && p->k) HONE_TRY(product(&b, b.d, at_b, at_a.type, p->a_row, p->a_column, p->a_batch, HONE_MATMUL_A));
     if (p->k && p->n)
-        HONE_TRY(product(&b, swapped(at_a), swapped(b.d), p->b_row, p->b_column, p->b_batch, HONE_MATMUL_B));
+        HONE_TRY(product(&b, swapped(at_a), swapped(b.d), at_b.type, p->b_row, p->b_column, p->b_batch, HONE_MATMUL_B));
     if (p->reads_c) {
         factor  beta = {.kind = HONE_STEP_SCALE, .scalar = 1 + HONE_MATMUL_BETA};
         int64_t stride[DIMENSIONS_MAX] = {0};

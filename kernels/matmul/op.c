@@ -6,6 +6,7 @@
 
 #include <hone/accuracy.h>
 
+#include "base/element.h"
 #include "base/random.h"
 #include "base/size.h"
 #include "base/status.h"
@@ -46,7 +47,7 @@ static hone_role role_of(const hone_matmul_problem *p, const char *name, hone_di
     return role;
 }
 
-static hone_role step_role(const hone_matmul_problem *p, int index)
+static hone_role step_form(const hone_matmul_problem *p, int index)
 {
     static const char *const  names[HONE_STEPS_MAX] = {"step 0", "step 1", "step 2", "step 3"};
     const hone_epilogue_step *step = &p->step[index];
@@ -61,6 +62,13 @@ static hone_role step_role(const hone_matmul_problem *p, int index)
     case HONE_OPERAND_NONE: break;
     }
     return role_of(p, names[index], HONE_UNUSED, 0, NULL, NULL, NULL);
+}
+
+static hone_role step_role(const hone_matmul_problem *p, int index)
+{
+    hone_role role = step_form(p, index);
+    role.type = hone_matmul_step_type(p, index);
+    return role;
 }
 
 /* A packed b: hone's own as panels, a kernel's own as bytes. */
@@ -127,7 +135,13 @@ static hone_status check_step(const hone_matmul_problem *p, int index)
     const char               *name = hone_step_name(step->kind);
     hone_step_operand         form = hone_step_operand_of((hone_step_kind)step->kind);
     HONE_CHECK(name[0] != '?', HONE_ERROR_ARGUMENT,
-               "matmul: step %d is of kind %" PRId64 ", and there is none of that number", index, step->kind);
+               "matmul: step %d is of kind %" PRId32 ", and there is none of that number", index, step->kind);
+    HONE_CHECK(step->type == 0 || (step->type == HONE_F32 && p->type_c != HONE_F32 && p->type_c != HONE_F64 &&
+                                   (form == HONE_OPERAND_COLUMNS || form == HONE_OPERAND_ROWS)),
+               HONE_ERROR_TYPE,
+               "matmul: the operand of step %d ('%s') is %s, c is %s; it should be c's type, or f32 where that has "
+               "fewer bits and the operand is a vector", index, name, hone_dtype_name((hone_dtype)step->type),
+               hone_dtype_name((hone_dtype)p->type_c));
     HONE_CHECK(
         !p->pointers || form != HONE_OPERAND_MATRIX, HONE_ERROR_UNSUPPORTED,
         "matmul: step %d is '%s', whose operand is a matrix; with arrays of pointers only biases and steps without an "
@@ -198,15 +212,30 @@ static hone_status check_layout(const hone_matmul_problem *p)
     return HONE_OK;
 }
 
+/* f32, bf16 or f16, whose products are summed in f32. */
+static bool summed_in_f32(uint8_t type)
+{
+    return type == HONE_F32 || type == HONE_BF16 || type == HONE_F16;
+}
+
+static hone_status check_types(const hone_matmul_problem *p)
+{
+    bool all_f64 = p->type_a == HONE_F64 && p->type_b == HONE_F64 && p->type_c == HONE_F64;
+    bool legal = all_f64 || (summed_in_f32(p->type_a) && summed_in_f32(p->type_b) && summed_in_f32(p->type_c));
+    HONE_CHECK(
+        legal, HONE_ERROR_TYPE,
+        "matmul: a is %s, b is %s and c is %s; they should all be f64, or each of them f32, "
+        "bf16 or f16",
+        hone_dtype_name((hone_dtype)p->type_a), hone_dtype_name((hone_dtype)p->type_b),
+        hone_dtype_name((hone_dtype)p->type_c));
+    return HONE_OK;
+}
+
 hone_status hone_matmul_check(const void *problem)
 {
     const hone_matmul_problem *p = problem;
     hone_role                  roles[HONE_ROLES_MAX];
-    HONE_CHECK(p->type_a == p->type_b && p->type_a == p->type_c, HONE_ERROR_TYPE,
-               "matmul: a is %s, b is %s and c is %s; they should be one type", hone_dtype_name((hone_dtype)p->type_a),
-               hone_dtype_name((hone_dtype)p->type_b), hone_dtype_name((hone_dtype)p->type_c));
-    HONE_CHECK(p->type_a == HONE_F32 || p->type_a == HONE_F64, HONE_ERROR_TYPE,
-               "matmul: the type is %s; it should be f32 or f64", hone_dtype_name((hone_dtype)p->type_a));
+    HONE_TRY(check_types(p));
     HONE_CHECK(p->m >= 0 && p->n >= 0 && p->k >= 0, HONE_ERROR_SHAPE,
                "matmul: the size is %" PRId64 "x%" PRId64 "x%" PRId64 "; no extent may be negative", p->m, p->n, p->k);
     HONE_CHECK(p->reads_c <= 1 && p->pointers <= 1 && p->zero == 0 && p->zero_too == 0, HONE_ERROR_ARGUMENT,
@@ -290,7 +319,18 @@ typedef struct recipe {
 
 static double capacity_of(const hone_matmul_problem *p)
 {
-    return p->type_c == HONE_F32 ? 0x1p24 : 0x1p53;
+    return hone_matmul_arithmetic(p) == HONE_F32 ? 0x1p24 : 0x1p53;
+}
+
+/* Integers that need every bit of this type, and more than a type with fewer of them has. */
+static double wide_of(uint8_t type)
+{
+    switch (type) {
+    case HONE_F64: return 0x1p28 - 1;
+    case HONE_F32: return 0x1p13 - 1;
+    case HONE_F16: return 0x1p11 - 1;
+    default: return 0x1p8 - 1;
+    }
 }
 
 /* The largest that a result may become, with sums of products up to `sum` and other operands up to `small`. */
@@ -308,7 +348,8 @@ static double largest_of(const hone_matmul_problem *p, double sum, double small,
 
 static recipe recipe_of(const hone_matmul_problem *p, hone_data_kind kind, uint64_t seed)
 {
-    enum { DENSE = 1024, SPARSE = DENSE / 2 };
+    /* of f16 results few stay finite where more are summed */
+    const int64_t dense = p->type_c == HONE_F16 ? 24 : 1024, sparse = dense / 2;
     recipe r = {.factor = 1};
     double k = (double)p->k;
     if (kind == HONE_DATA_INTEGERS) {
@@ -319,11 +360,12 @@ static recipe recipe_of(const hone_matmul_problem *p, hone_data_kind kind, uint6
         r.small = (hone_values){.integers = true, .largest = 8};
         r.exact = largest_of(p, k * largest * largest, 8, r.factor) <= capacity_of(p);
     } else if (kind == HONE_DATA_WIDE) {
-        /* One side has more bits than bf16, f16 and tf32 can hold (f64: than f32 can), the other is +-1, and sparse
-         * where sums would round; so sparse that more than DENSE of them is a chance in 10^100. */
-        double      wide = p->type_c == HONE_F32 ? 0x1p13 - 1 : 0x1p28 - 1;
-        int64_t     one_in = p->k > DENSE ? hone_divide_up(p->k, SPARSE) : 1;
+        /* One side has more bits than bf16, f16 and tf32 can hold (f64: than f32 can; f16 and bf16: all of theirs), the
+         * other is +-1, and sparse where sums would round; so sparse that more than 1024 of them is a chance in 10^100.
+         */
         bool        swap = seed & 1;
+        double      wide = wide_of(swap ? p->type_b : p->type_a);
+        int64_t     one_in = p->k > dense ? hone_divide_up(p->k, sparse) : 1;
         hone_values bits = {.integers = true, .odd = true, .least = (wide + 1) / 2, .largest = wide};
         hone_values signs = {.integers = true, .one_in = one_in, .least = 1, .largest = 1};
         bool        b_repeats = p->b_row == 0 && !hone_matmul_packed_b(p);
@@ -332,7 +374,7 @@ static recipe recipe_of(const hone_matmul_problem *p, hone_data_kind kind, uint6
         r.b = swap ? bits : signs;
         r.small = (hone_values){.integers = true, .largest = 8};
         r.exact =
-            largest_of(p, wide * (double)hone_min(p->k, DENSE), 8, 1) <= capacity_of(p) && (one_in == 1 || !repeats);
+            largest_of(p, wide * (double)hone_min(p->k, 1024), 8, 1) <= capacity_of(p) && (one_in == 1 || !repeats);
     } else {
         r.a = r.b = r.small = (hone_values){.largest = 1};
     }
@@ -364,10 +406,7 @@ static void plant(const hone_role *role, const hone_span *span, int64_t items, u
     int64_t offset = hone_role_offset(role, (int64_t)((bits >> 2 & 0xffffffffu) * (uint64_t)count >> 32));
     void   *at = hone_span_host(span);
     if (role->indirect) at = ((void **)at)[(bits >> 34) % (uint64_t)items];
-    if (role->type == HONE_F32)
-        ((float *)at)[offset] = (float)value;
-    else
-        ((double *)at)[offset] = value;
+    hone_element_store(role->type, at, offset, value);
 }
 
 static hone_status matmul_generate(const void *problem, hone_data_kind kind, uint64_t seed, const hone_arguments *into,

@@ -211,8 +211,8 @@ static void strip_ahead(const packed_plan *plan, const char *from, int64_t rows,
     const hone_matmul_frame *f = &plan->frame;
     if (f->a_k != 1) return;
     for (int64_t row = panel * rows / panels; row < (panel + 1) * rows / panels; row++)
-        for (int64_t at = 0; at < kc * f->bytes; at += 64)
-            __builtin_prefetch(from + row * f->a_m * f->bytes + at, 0, 2);
+        for (int64_t at = 0; at < kc * f->bytes_a; at += 64)
+            __builtin_prefetch(from + row * f->a_m * f->bytes_a + at, 0, 2);
 }
 
 /* One block of k of one piece, and what of it is copied by now. */
@@ -239,7 +239,7 @@ static void tile_run(packed_block *block, int64_t s, int64_t p)
     const int64_t column = p * tile->n;
     hone_matmul_tile_job     job = {
             .m = end - row, .n = hone_min(piece->n - column, tile->n), .k = kc, .alpha = work->alpha};
-    const char *strip_from = block->a + (piece->i + row) * f->a_m * f->bytes;
+    const char *strip_from = block->a + (piece->i + row) * f->a_m * f->bytes_a;
     char *strip = piece->strip + (plan->columns ? s * tile->m * strip_line(f, kc) * f->bytes : 0);
 
     strip_take(plan, strip_from, job.m, kc, strip, p == 0, &job);
@@ -247,7 +247,7 @@ static void tile_run(packed_block *block, int64_t s, int64_t p)
     char *panel = piece->block + (plan->columns ? 0 : p) * tile->n * kc * f->bytes;
     if (f->b_width == tile->n && s == 0 && p + 1 < block->panels)
         hone_matmul_pages_ahead(hone_matmul_b_at(f, piece->item.b, block->k, piece->j + column + tile->n),
-                                kc * tile->n * f->bytes);
+                                kc * tile->n * f->bytes_b);
     job.b = block->kept ? panel : from;
     job.b_k = block->kept ? tile->n : f->b_k;
     if (block->kept && s == 0) {
@@ -255,18 +255,18 @@ static void tile_run(packed_block *block, int64_t s, int64_t p)
             job.b = from;
             job.b_k = f->b_k;
             job.panel = panel;
-            job.ahead = p + 1 < block->panels ? from + tile->n * f->bytes : from;
+            job.ahead = p + 1 < block->panels ? from + tile->n * f->bytes_b : from;
         } else {
             tile->kit->pack(&(hone_matmul_pack_job){kc, job.n, hone_round_up(job.n, tile->kit->lanes), from, f->b_k,
                                                     f->b_n, panel, tile->n});
         }
     }
     if (!plan->columns && plan->pack_a && s + 1 < block->strips)
-        strip_ahead(plan, block->a + (piece->i + end) * f->a_m * f->bytes,
+        strip_ahead(plan, block->a + (piece->i + end) * f->a_m * f->bytes_a,
                     (s + 2) * piece->m / block->strips - end, kc, p, block->panels);
 
     const int64_t row_c = piece->i + row, column_c = piece->j + column;
-    char *c = piece->item.c + (row_c * f->c_m + column_c * f->c_n) * f->bytes;
+    char *c = piece->item.c + (row_c * f->c_m + column_c * f->c_n) * f->bytes_c;
     job.c = block->by_room ? block->room : c;
     job.c_m = block->by_room ? tile->n : f->c_m;
     job.beta = block->by_room ? 0 : block->beta;
@@ -283,7 +283,7 @@ static void block_run(const packed_work *work, const packed_piece *piece, int64_
     packed_block block;
     block.work = work;
     block.piece = piece;
-    block.a = piece->item.a + k * f->a_k * f->bytes;
+    block.a = piece->item.a + k * f->a_k * f->bytes_a;
     block.k = k;
     block.kc = kc;
     block.strips = strips_of(plan->tile, piece->m);

@@ -9,11 +9,12 @@
  *
  *     matmul f32 nn 128x3072x768 +bias+gelu batch=4 ldb=4096
  *
- * m x n x k. The letters tell how a and b lie: n row-major, t transposed (column-major); c is row-major. Strides that
- * no leading dimension tells are written whole: sa=ROWxCOLUMN, sb=, sc=; batch strides bsa=, bsb=, bsc= (0 repeats).
- * beta=1 says that c is read; pointers=1 that each operand is an array of pointers, `batch` of them expected. b=n32
- * says that b is packed (layout.h): it then has no strides, counts as n, and its batch strides count whole matrices;
- * b_bytes= is what one matrix takes, where the tag is a kernel's own. */
+ * One type for all, or those of a, b and c: bf16:bf16:f32. m x n x k. The letters tell how a and b lie: n row-major, t
+ * transposed (column-major); c is row-major. Strides that no leading dimension tells are written whole: sa=ROWxCOLUMN,
+ * sb=, sc=; batch strides bsa=, bsb=, bsc= (0 repeats). beta=1 says that c is read; pointers=1 that each operand is an
+ * array of pointers, `batch` of them expected. b=n32 says that b is packed (layout.h): it then has no strides, counts
+ * as n, and its batch strides count whole matrices; b_bytes= is what one matrix takes, where the tag is a kernel's own.
+ */
 #ifndef HONE_KERNELS_MATMUL_PROBLEM_H
 #define HONE_KERNELS_MATMUL_PROBLEM_H
 
@@ -42,6 +43,25 @@ typedef struct hone_matmul_problem {
 _Static_assert(sizeof(hone_matmul_problem) <= HONE_PROBLEM_MAX, "a problem must fit its slot");
 
 extern const hone_op hone_matmul_op;
+
+/* What products are summed in, and steps are done in. */
+static inline hone_dtype hone_matmul_arithmetic(const hone_matmul_problem *p)
+{
+    return p->type_c == HONE_F64 ? HONE_F64 : HONE_F32;
+}
+
+/* Kernels that know one type alone refuse all others with this sentence; NULL: all operands are of this type. */
+static inline const char *hone_matmul_not_all(const hone_matmul_problem *p, hone_dtype type)
+{
+    if (p->type_a != p->type_b || p->type_a != p->type_c) return "the operands are of different types";
+    return p->type_c == type ? NULL : "the operands are of a type that it does not multiply";
+}
+
+/* The type of a step's operand. */
+static inline hone_dtype hone_matmul_step_type(const hone_matmul_problem *p, int index)
+{
+    return p->step[index].type ? (hone_dtype)p->step[index].type : (hone_dtype)p->type_c;
+}
 
 /* How many matrices the batch has (pointers: how many are expected). */
 static inline int64_t hone_matmul_batch(const hone_matmul_problem *p)
@@ -81,7 +101,7 @@ static inline int64_t hone_matmul_batch_offset(const hone_matmul_problem *p, con
 static inline int64_t hone_matmul_b_batch_offset(const hone_matmul_problem *p, int64_t index)
 {
     int64_t offset = hone_matmul_batch_offset(p, p->b_batch, index);
-    return hone_matmul_packed_b(p) ? offset * (p->b_bytes / (p->type_b == HONE_F64 ? 8 : 4)) : offset;
+    return hone_matmul_packed_b(p) ? offset * (p->b_bytes / (hone_dtype_bits((hone_dtype)p->type_b) / 8)) : offset;
 }
 
 #endif

@@ -128,6 +128,7 @@ static hone_epilogue_step step(hone_random *r, const hone_matmul_problem *p)
     while (p->pointers && hone_step_operand_of((hone_step_kind)s.kind) == HONE_OPERAND_MATRIX);
     memset(s.batch_stride, 0, sizeof s.batch_stride);
     s.row_stride = s.column_stride = 0;
+    s.type = 0;
     bool input = s.kind != HONE_STEP_STORE;
     switch (hone_step_operand_of((hone_step_kind)s.kind)) {
     case HONE_OPERAND_COLUMNS: lay_out(r, p, 1, p->n, input, &none, &s.column_stride, s.batch_stride); break;
@@ -143,6 +144,9 @@ static hone_epilogue_step step(hone_random *r, const hone_matmul_problem *p)
     case HONE_OPERAND_NONE: break;
     }
     bool vector = hone_step_operand_of((hone_step_kind)s.kind) != HONE_OPERAND_MATRIX;
+    bool fewer = p->type_c != HONE_F32 && p->type_c != HONE_F64; /* bits than f32 has */
+    if (fewer && vector && hone_step_operand_of((hone_step_kind)s.kind) != HONE_OPERAND_NONE && chance(r, 50))
+        s.type = HONE_F32;
     if (vector && chance(r, 60)) memset(s.batch_stride, 0, sizeof s.batch_stride); /* shared by the batch */
     return s;
 }
@@ -154,7 +158,7 @@ static void pack_b(hone_random *r, hone_matmul_problem *p)
     int64_t              width = chance(r, 85) ? widths[hone_random_below(r, sizeof widths)] : between(r, 1, 70);
     int64_t              matrices = 1;
     snprintf(p->b_layout, sizeof p->b_layout, "n%d", (int)width);
-    p->b_bytes = hone_round_up(p->n, width) * p->k * (p->type_b == HONE_F32 ? 4 : 8);
+    p->b_bytes = hone_round_up(p->n, width) * p->k * (hone_dtype_bits((hone_dtype)p->type_b) / 8);
     p->b_row = p->b_column = 0;
     for (int i = p->batch_rank - 1; i >= 0 && !p->pointers; i--) {
         p->b_batch[i] = chance(r, 25) ? 0 : matrices;
@@ -162,11 +166,27 @@ static void pack_b(hone_random *r, hone_matmul_problem *p)
     }
 }
 
+static void types(hone_random *r, hone_matmul_problem *p)
+{
+    static const uint8_t summed_in_f32[] = {HONE_F32, HONE_BF16, HONE_F16};
+    if (chance(r, 55)) return; /* f32 alone */
+    if (chance(r, 40)) {
+        p->type_a = p->type_b = p->type_c = HONE_F64;
+        return;
+    }
+    p->type_a = p->type_b = p->type_c = summed_in_f32[between(r, 1, 2)];
+    if (chance(r, 30)) p->type_c = HONE_F32;
+    if (chance(r, 20)) p->type_a = summed_in_f32[between(r, 0, 2)];
+    if (chance(r, 20)) p->type_b = summed_in_f32[between(r, 0, 2)];
+    if (chance(r, 10)) p->type_c = summed_in_f32[between(r, 0, 2)];
+}
+
 void hone_matmul_random(uint64_t seed, double flops, void *problem)
 {
     hone_random          random = hone_random_seeded(seed), *r = &random;
     hone_matmul_problem *p = problem;
-    *p = hone_matmul_plain(chance(r, 70) ? HONE_F32 : HONE_F64, 0, 0, 0);
+    *p = hone_matmul_plain(HONE_F32, 0, 0, 0);
+    types(r, p);
     sizes(r, flops, p);
     p->reads_c = chance(r, 35);
     lay_out(r, p, p->m, p->k, true, &p->a_row, &p->a_column, p->a_batch);

@@ -1,8 +1,8 @@
 /* What a matmul is: plain loops on any strides, never made fast.
  *
- * As the judge's truth: an element's sum in double, where the type is f32, and in double-double, where it is f64;
- * beside it what a plain loop in the type itself gives, and how far such arithmetic may go. With u the unit roundoff of
- * the type and S the sum of |a||b| over k,
+ * As the judge's truth: an element's sum in double, where the arithmetic is f32 (a and b of f32, bf16 or f16, whose
+ * products a double holds), and in double-double, where it is f64; beside it what a plain loop in that arithmetic
+ * gives, and how far it may go. With u its unit roundoff and S the sum of |a||b| over k,
  *
  *     bound    8 sqrt(k) u |alpha| S, the probabilistic forward bound (Higham and Mary 2018); c is one term more, and
  *              where all k products are one and the same, so that their roundings are too, k stands for 8 sqrt(k)
@@ -17,6 +17,7 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "base/element.h"
 #include "base/size.h"
 #include "base/status.h"
 #include "kernels/common/step.h"
@@ -34,9 +35,9 @@ typedef struct place {
     int64_t                    b_row; /* from one row of b to the next, within a column */
 } place;
 
-static void *moved(void *at, const hone_matmul_problem *p, int64_t offset)
+static void *moved(void *at, hone_dtype type, int64_t offset)
 {
-    return at ? (char *)at + offset * (p->type_c == HONE_F32 ? 4 : 8) : NULL;
+    return at ? (char *)at + offset * (hone_dtype_bits(type) / 8) : NULL;
 }
 
 static place place_of(const hone_matmul_problem *p, const hone_arguments *arguments, int64_t matrix)
@@ -50,9 +51,9 @@ static place place_of(const hone_matmul_problem *p, const hone_arguments *argume
     if (p->pointers) {
         for (int i = 0; i < 3; i++) abc[i] = ((void **)abc[i])[matrix];
     } else {
-        abc[0] = moved(abc[0], p, hone_matmul_batch_offset(p, p->a_batch, matrix));
-        abc[1] = moved(abc[1], p, hone_matmul_b_batch_offset(p, matrix));
-        abc[2] = moved(abc[2], p, hone_matmul_batch_offset(p, p->c_batch, matrix));
+        abc[0] = moved(abc[0], p->type_a, hone_matmul_batch_offset(p, p->a_batch, matrix));
+        abc[1] = moved(abc[1], p->type_b, hone_matmul_b_batch_offset(p, matrix));
+        abc[2] = moved(abc[2], p->type_c, hone_matmul_batch_offset(p, p->c_batch, matrix));
     }
     at.a = abc[0], at.b = abc[1], at.c = abc[2];
     for (int i = 0; i < p->step_count; i++) {
@@ -60,19 +61,19 @@ static place place_of(const hone_matmul_problem *p, const hone_arguments *argume
         if (hone_step_operand_of((hone_step_kind)p->step[i].kind) == HONE_OPERAND_NONE) continue;
         at.step[i] = hone_span_host(&arguments->at[HONE_MATMUL_STEP0 + i]);
         if (!p->pointers)
-            at.step[i] = moved(at.step[i], p, hone_matmul_batch_offset(p, p->step[i].batch_stride, matrix));
+            at.step[i] = moved(at.step[i], hone_matmul_step_type(p, i),
+                               hone_matmul_batch_offset(p, p->step[i].batch_stride, matrix));
     }
     return at;
 }
 
-static inline double load(const void *at, bool f32, int64_t offset)
+/* The element of a step's operand that stands beside (i, j) of c. */
+static double load_step(const place *at, int s, int64_t i, int64_t j)
 {
-    return f32 ? (double)((const float *)at)[offset] : ((const double *)at)[offset];
-}
-
-static int64_t step_offset(const hone_epilogue_step *step, int64_t i, int64_t j)
-{
-    return i * step->row_stride + j * step->column_stride;
+    const hone_epilogue_step *step = &at->p->step[s];
+    if (!at->step[s]) return 0;
+    return hone_element_load(hone_matmul_step_type(at->p, s), at->step[s],
+                             i * step->row_stride + j * step->column_stride);
 }
 
 /* --- the truth -------------------------------------------------------------------------------------------------- */
@@ -94,11 +95,12 @@ static double squares_of(int64_t k, double products, double sums)
 static sum sum_f32(const place *at, int64_t i, int64_t j)
 {
     const hone_matmul_problem *p = at->p;
-    const float *a = (const float *)at->a + i * p->a_row, *b = (const float *)at->b + hone_matmul_b_offset(p, 0, j);
+    const int64_t              a = i * p->a_row, b = hone_matmul_b_offset(p, 0, j);
     double                     truth = 0, sizes = 0, products = 0, sums = 0;
     float                      naive = 0;
     for (int64_t k = 0; k < p->k; k++) {
-        float  x = a[k * p->a_column], y = b[k * at->b_row];
+        float  x = (float)hone_element_load(p->type_a, at->a, a + k * p->a_column);
+        float  y = (float)hone_element_load(p->type_b, at->b, b + k * at->b_row);
         double product = (double)x * y; /* exact */
         truth += product;
         sizes += fabs(product);
@@ -135,18 +137,18 @@ typedef struct walk {
 
 static double roundoff(const hone_matmul_problem *p)
 {
-    return p->type_c == HONE_F32 ? 0x1p-24 : 0x1p-53;
+    return hone_matmul_arithmetic(p) == HONE_F32 ? 0x1p-24 : 0x1p-53;
 }
 
 static walk walk_begin(const place *at, int64_t i, int64_t j)
 {
     const hone_matmul_problem *p = at->p;
-    bool                       f32 = p->type_c == HONE_F32;
+    bool                       f32 = hone_matmul_arithmetic(p) == HONE_F32;
     double                     u = roundoff(p), k = (double)p->k, c = 0;
     sum                        s = {{0, 0}, 0, 0, 0};
     walk                       w;
     if (p->k) s = f32 ? sum_f32(at, i, j) : sum_f64(at, i, j);
-    if (p->reads_c) c = load(at->c, f32, i * p->c_row + j * p->c_column);
+    if (p->reads_c) c = hone_element_load(p->type_c, at->c, i * p->c_row + j * p->c_column);
     hone_dd product = hone_dd_mul(s.truth, hone_dd_of(at->alpha)), old = hone_dd_product(at->beta, c);
     double  rounds = 2 * fabs(product.high), size = fabs(at->alpha) * s.sizes, growth = 8 * sqrt(k + p->reads_c);
     double  squares = at->alpha * at->alpha * s.squares;
@@ -176,12 +178,12 @@ static walk walk_begin(const place *at, int64_t i, int64_t j)
 static void walk_steps(walk *w, const place *at, int64_t i, int64_t j, int from, int to)
 {
     const hone_matmul_problem *p = at->p;
-    bool                       f32 = p->type_c == HONE_F32;
+    bool                       f32 = hone_matmul_arithmetic(p) == HONE_F32;
     double                     u = roundoff(p), tiny = f32 ? (double)FLT_MIN : DBL_MIN;
     for (int s = from; s < to; s++) {
         hone_step_kind kind = (hone_step_kind)p->step[s].kind;
         if (kind == HONE_STEP_STORE) continue;
-        double t = at->step[s] ? load(at->step[s], f32, step_offset(&p->step[s], i, j)) : 0;
+        double t = load_step(at, s, i, j);
         double x = w->truth.high, value = at->value[s], grows = hone_step_growth(kind, value, t);
         if (kind >= HONE_STEP_RELU_GRADIENT) { /* x times a slope that has an error of its own */
             double slope_error = hone_step_error(kind, 1, value, t, u, tiny);
@@ -227,47 +229,34 @@ hone_status hone_matmul_truth(const void *problem, const hone_arguments *before,
 
 /* --- the kernel ------------------------------------------------------------------------------------------------- */
 
-static void store(void *at, bool f32, int64_t offset, double value)
-{
-    if (f32)
-        ((float *)at)[offset] = (float)value;
-    else
-        ((double *)at)[offset] = value;
-}
-
 static double element(const place *at, int64_t i, int64_t j)
 {
     const hone_matmul_problem *p = at->p;
+    const int64_t              a = i * p->a_row, b = hone_matmul_b_offset(p, 0, j);
     double                     total = 0;
-    if (p->type_c == HONE_F32) {
-        const float *a = (const float *)at->a + i * p->a_row, *b = (const float *)at->b + hone_matmul_b_offset(p, 0, j);
-        for (int64_t k = 0; k < p->k; k++) total += (double)a[k * p->a_column] * b[k * at->b_row];
-    } else {
-        const double *a = (const double *)at->a + i * p->a_row,
-                     *b = (const double *)at->b + hone_matmul_b_offset(p, 0, j);
-        for (int64_t k = 0; k < p->k; k++) total += a[k * p->a_column] * b[k * at->b_row];
-    }
+    for (int64_t k = 0; k < p->k; k++)
+        total += hone_element_load(p->type_a, at->a, a + k * p->a_column) *
+                 hone_element_load(p->type_b, at->b, b + k * at->b_row);
     return total;
 }
 
 static void one_matrix(const place *at)
 {
     const hone_matmul_problem *p = at->p;
-    bool                       f32 = p->type_c == HONE_F32;
     for (int64_t i = 0; i < p->m; i++)
         for (int64_t j = 0; j < p->n; j++) {
             int64_t out = i * p->c_row + j * p->c_column;
             double  x = at->alpha * (p->k ? element(at, i, j) : 0);
-            if (p->reads_c) x += at->beta * load(at->c, f32, out);
+            if (p->reads_c) x += at->beta * hone_element_load(p->type_c, at->c, out);
             for (int s = 0; s < p->step_count; s++) {
                 hone_step_kind kind = (hone_step_kind)p->step[s].kind;
-                int64_t        offset = step_offset(&p->step[s], i, j);
                 if (kind == HONE_STEP_STORE)
-                    store(at->step[s], f32, offset, x);
+                    hone_element_store(p->type_c, at->step[s],
+                                       i * p->step[s].row_stride + j * p->step[s].column_stride, x);
                 else
-                    x = hone_step_f64(kind, x, at->value[s], at->step[s] ? load(at->step[s], f32, offset) : 0);
+                    x = hone_step_f64(kind, x, at->value[s], load_step(at, s, i, j));
             }
-            store(at->c, f32, out, x);
+            hone_element_store(p->type_c, at->c, out, x);
         }
 }
 

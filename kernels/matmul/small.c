@@ -79,8 +79,8 @@ static double group_add(const hone_matmul_frame *f, const hone_matmul_small_set 
             plan->part[plan->part_count++] = (hone_matmul_small_part){
                 .multiply = small->multiply, .across = across, .rows = (int)rows, .strips = count, .row = row,
                 .column = column, .n = n, .k = f->k, .a_m = f->a_m, .a_k = f->a_k, .b_k = f->b_k, .c_m = f->c_m,
-                .a_at = row * f->a_m * f->bytes, .b_at = column * f->bytes,
-                .c_at = (row * f->c_m + column * f->c_n) * f->bytes};
+                .a_at = row * f->a_m * f->bytes_a, .b_at = column * f->bytes_b,
+                .c_at = (row * f->c_m + column * f->c_n) * f->bytes_c};
     }
     return slots;
 }
@@ -158,7 +158,7 @@ static void plan_make(const hone_request *request, small_plan *out)
     out->part_count = 0;
     out->slots = 0;
     out->run = RUN_MAX;
-    out->item_bytes = (f->m * f->k + f->k * f->n + f->m * f->n) * f->bytes;
+    out->item_bytes = f->m * f->k * f->bytes_a + f->k * f->n * f->bytes_b + f->m * f->n * f->bytes_c;
     const size_t  l2 = request->device->cpu.cache_bytes[HONE_LEVEL_L2];
     const int64_t near = l2 ? (int64_t)l2 : 1 << 20;
     out->far = (double)f->items * (double)out->item_bytes > (double)near;
@@ -194,12 +194,12 @@ static double small_estimate(const hone_request *request, const hone_config *con
     if (!f->m || !f->n || !f->items) return 0;
 
     const double items = (double)f->items, m = (double)f->m, n = (double)f->n, k = (double)f->k;
-    const double bytes = f->bytes * (m * k + k * n + m * n);
+    const double bytes = f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n;
     const hone_matmul_tile tile = {.isa = plan.small->isa, .type = f->type, .kit = plan.small->kit};
     const double slot = 2.0 * plan.small->lanes / hone_matmul_peak(device, &tile);
     double                 seconds =
         hone_matmul_overlap(1.05 * plan.slots * slot, hone_matmul_read_seconds(device, bytes, bytes * items));
-    if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, f->bytes * m * n, 0) * 4 + 20e-9;
+    if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, f->bytes_c * m * n, 0) * 4 + 20e-9;
 
     const double threads = fmin(items, plan.threads);
     const double fork = hone_matmul_fork_seconds(device, threads);
@@ -240,9 +240,9 @@ static void strides_run(const small_work *work, int64_t begin, int64_t end)
     const hone_matmul_frame *f = &plan->frame;
     const int last = f->batch_rank - 1;
     const int64_t inner = f->batch_rank ? f->batch[last] : 1;
-    const int64_t a_next = f->batch_rank ? f->a_batch[last] * f->bytes : 0;
-    const int64_t b_next = f->batch_rank ? f->b_batch[last] * f->bytes : 0;
-    const int64_t c_next = f->batch_rank ? f->c_batch[last] * f->bytes : 0;
+    const int64_t a_next = f->batch_rank ? f->a_batch[last] * f->bytes_a : 0;
+    const int64_t b_next = f->batch_rank ? f->b_batch[last] * f->bytes_b : 0;
+    const int64_t c_next = f->batch_rank ? f->c_batch[last] * f->bytes_c : 0;
     const char *a[RUN_MAX], *b[RUN_MAX];
     char *c[RUN_MAX];
     hone_matmul_small_run run = {0, a, b, c, work->alpha, work->beta};
@@ -295,9 +295,9 @@ static void rooms_run(const small_work *work, int64_t begin, int64_t end)
             part.c_at = 0;
             for (part.strips = 1; part.row < plan->part[i].row + plan->part[i].strips * part.rows;
                  part.row += part.rows) {
-                part.a_at = part.row * f->a_m * f->bytes;
+                part.a_at = part.row * f->a_m * f->bytes_a;
                 part.multiply(&part, &run);
-                char *c = item.c + (part.row * f->c_m + part.column * f->c_n) * f->bytes;
+                char *c = item.c + (part.row * f->c_m + part.column * f->c_n) * f->bytes_c;
                 plan->small->kit->finish(&(hone_matmul_finish_job){part.rows, part.n, room, part.n, c, f->c_m, f->c_n,
                                                                    work->beta, part.row, part.column, f->step_count,
                                                                    item.step});

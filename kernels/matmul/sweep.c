@@ -78,7 +78,7 @@ static void plan_make(const hone_request *request, const hone_config *config, sw
     out->strips = hone_max(hone_divide_up(f->m, ROWS), 1);
     const int64_t panels = hone_divide_up(vectors, out->kit->across[hone_min(hone_max(f->m, 1), ROWS)]);
     const size_t  l2 = request->device->cpu.cache_bytes[HONE_LEVEL_L2];
-    const int64_t kept = (int64_t)(l2 ? l2 : 1 << 20) / 4 / f->bytes / hone_max(f->k, 1); /* columns */
+    const int64_t kept = (int64_t)(l2 ? l2 : 1 << 20) / 4 / f->bytes_b / hone_max(f->k, 1); /* columns */
     const int64_t most = hone_min(config->value[COLUMNS], hone_max(kept, 16 * lanes));
     int64_t blocks = out->strips > 1 || out->by_room ? hone_divide_up(vectors * lanes, most) : 1;
     out->ranges = 1;
@@ -225,13 +225,13 @@ static void unit_run(const sweep_work *work, int64_t unit, char *room)
 
     hone_matmul_item_at(f, work->arguments, unit / (plan->blocks * plan->ranges), &item);
     hone_matmul_sweep_job job = {.n = hone_min(f->n - column, plan->block), .k = f->k, .a_m = f->a_m, .a_k = f->a_k,
-                                 .b = item.b + column * f->bytes, .b_k = f->b_k, .alpha = work->alpha,
+                                 .b = item.b + column * f->bytes_b, .b_k = f->b_k, .alpha = work->alpha,
                                  .across = plan->across, .chains = plan->chains};
     for (int64_t strip = begin; strip < end;) {
         const int64_t to = plan->by_room ? strip + 1 : end, row = strip_row(plan, strip);
-        char *c = item.c + (row * f->c_m + column * f->c_n) * f->bytes;
+        char *c = item.c + (row * f->c_m + column * f->c_n) * f->bytes_c;
         job.m = strip_row(plan, to) - row;
-        job.a = item.a + row * f->a_m * f->bytes;
+        job.a = item.a + row * f->a_m * f->bytes_a;
         job.c = plan->by_room ? room : c;
         job.c_m = plan->by_room ? plan->block : f->c_m;
         job.beta = plan->by_room ? 0 : work->beta;

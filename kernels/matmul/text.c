@@ -1,7 +1,8 @@
 /* A matmul problem as text, and back: "f32 nn 128x3072x768 +bias+gelu ldb=4096 batch=4". problem.h says what it means;
  * of the keys of steps: s0=ROWxCOLUMN are the strides of step 0's matrix (s0=STRIDE of its vector), bs0= its batch
- * strides. What the text does not say is dense; vectors are shared by the whole batch. print() names only what differs
- * from that, and parse() gives back the same bytes. */
+ * strides. Where a, b and c are of different types, all three are told: "bf16:bf16:f32"; and so is that of a vector
+ * which is f32 beside a narrower c: "+bias:f32". What the text does not say is dense; vectors are shared by the whole
+ * batch. print() names only what differs from that, and parse() gives back the same bytes. */
 #include "kernels/matmul/parts.h"
 
 #include <limits.h>
@@ -142,14 +143,20 @@ void hone_matmul_print(const void *problem, char *out, size_t capacity)
     if (p.batch_rank > HONE_BATCH_MAX) p.batch_rank = HONE_BATCH_MAX; /* an illegal one is printed too, in sentences */
     if (p.step_count > HONE_STEPS_MAX) p.step_count = HONE_STEPS_MAX;
     hone_text text = hone_text_in(out, capacity);
-    hone_text_add(&text, "%s ", hone_dtype_name((hone_dtype)p.type_a));
+    hone_text_add(&text, "%s", hone_dtype_name((hone_dtype)p.type_a));
+    if (p.type_a != p.type_b || p.type_a != p.type_c)
+        hone_text_add(&text, ":%s:%s", hone_dtype_name((hone_dtype)p.type_b), hone_dtype_name((hone_dtype)p.type_c));
+    hone_text_add(&text, " ");
     for (int i = HONE_MATMUL_A; i <= HONE_MATMUL_B; i++) {
         operand o = operand_at(&p, i);
         bool    across = !row_major(&o) && column_major(&o) && !(i == HONE_MATMUL_B && hone_matmul_packed_b(&p));
         hone_text_add(&text, "%c", across ? 't' : 'n');
     }
     hone_text_add(&text, " %" PRId64 "x%" PRId64 "x%" PRId64, p.m, p.n, p.k);
-    for (int i = 0; i < p.step_count; i++) hone_text_add(&text, "%s+%s", i ? "" : " ", hone_step_name(p.step[i].kind));
+    for (int i = 0; i < p.step_count; i++) {
+        hone_text_add(&text, "%s+%s", i ? "" : " ", hone_step_name(p.step[i].kind));
+        if (p.step[i].type) hone_text_add(&text, ":%s", hone_dtype_name((hone_dtype)p.step[i].type));
+    }
     if (p.batch_rank) add_list(&text, "batch", p.batch, p.batch_rank);
     if (p.reads_c) hone_text_add(&text, " beta=1");
     if (p.pointers) hone_text_add(&text, " pointers=1");
@@ -226,6 +233,40 @@ static bool piece_next(hone_word *rest, hone_word *out)
     return true;
 }
 
+static hone_status type_parse(hone_word word, uint8_t *out)
+{
+    static const char *const names[] = {"f32", "f64", "bf16", "f16"};
+    static const hone_dtype  types[] = {HONE_F32, HONE_F64, HONE_BF16, HONE_F16};
+    enum { COUNT = sizeof names / sizeof *names };
+    for (int i = 0; i < COUNT; i++)
+        if (hone_word_is(word, names[i])) {
+            *out = (uint8_t)types[i];
+            return HONE_OK;
+        }
+    return hone_fail(HONE_ERROR_FORMAT, "matmul: '%.*s' is no type of a matmul; the nearest is '%s'", SAID(word),
+                     nearest_of(word, names, COUNT));
+}
+
+/* One type for all, or those of a, b and c with ':' between. */
+static hone_status types_parse(hone_word word, hone_matmul_problem *p)
+{
+    uint8_t    *types[] = {&p->type_a, &p->type_b, &p->type_c};
+    hone_word   rest = word;
+    int         count = 0;
+    const char *colon;
+    do {
+        colon = memchr(rest.at, ':', rest.length);
+        size_t length = colon ? (size_t)(colon - rest.at) : rest.length;
+        HONE_CHECK(count < 3, HONE_ERROR_FORMAT, "matmul: '%.*s' has more types than a, b and c", SAID(word));
+        HONE_TRY(type_parse((hone_word){rest.at, length}, types[count++]));
+        if (colon) rest = (hone_word){colon + 1, rest.length - length - 1};
+    } while (colon);
+    HONE_CHECK(count != 2, HONE_ERROR_FORMAT, "matmul: '%.*s' are two types; one for all should be told, or those of "
+               "a, b and c", SAID(word));
+    if (count == 1) p->type_b = p->type_c = p->type_a;
+    return HONE_OK;
+}
+
 static hone_status steps_parse(hone_word word, hone_matmul_problem *p)
 {
     static const hone_step_kind kinds[] = {
@@ -243,12 +284,19 @@ static hone_status steps_parse(hone_word word, hone_matmul_problem *p)
     HONE_CHECK(p->step_count == 0, HONE_ERROR_FORMAT, "matmul: '%.*s': steps are told once, as +first+second",
                SAID(word));
     while (piece_next(&rest, &piece)) {
-        int at = 0;
+        int         at = 0;
+        uint8_t     type = 0;
+        const char *colon = memchr(piece.at, ':', piece.length);
+        if (colon) {
+            HONE_TRY(type_parse((hone_word){colon + 1, piece.length - (size_t)(colon + 1 - piece.at)}, &type));
+            piece.length = (size_t)(colon - piece.at);
+        }
         while (at < COUNT && !hone_word_is(piece, names[at])) at++;
         HONE_CHECK(at < COUNT, HONE_ERROR_FORMAT, "matmul: there is no step '%.*s'; the nearest is '%s'", SAID(piece),
                    nearest_of(piece, names, COUNT));
         HONE_CHECK(p->step_count < HONE_STEPS_MAX, HONE_ERROR_FORMAT, "matmul: more than %d steps in '%.*s'",
                    HONE_STEPS_MAX, SAID(word));
+        p->step[p->step_count].type = type;
         p->step[p->step_count++].kind = kinds[at];
     }
     return HONE_OK;
@@ -399,19 +447,6 @@ static hone_status flag_parse(const said *s, int key, uint8_t *out)
     return HONE_OK;
 }
 
-static hone_status type_parse(hone_word word, uint8_t *out)
-{
-    static const char *const names[] = {"f32", "f64"};
-    static const hone_dtype  types[] = {HONE_F32, HONE_F64};
-    for (int i = 0; i < 2; i++)
-        if (hone_word_is(word, names[i])) {
-            *out = (uint8_t)types[i];
-            return HONE_OK;
-        }
-    return hone_fail(HONE_ERROR_FORMAT, "matmul: '%.*s' is no type of a matmul; the nearest is '%s'", SAID(word),
-                     nearest_of(word, names, 2));
-}
-
 hone_status hone_matmul_parse(const char *text, void *problem)
 {
     hone_matmul_problem *p = problem;
@@ -421,8 +456,7 @@ hone_status hone_matmul_parse(const char *text, void *problem)
     memset(p, 0, sizeof *p);
     HONE_CHECK(hone_word_next(&text, &type), HONE_ERROR_FORMAT,
                "matmul: nothing is asked; write e.g. 'f32 nn 128x768x768'");
-    HONE_TRY(type_parse(type, &p->type_a));
-    p->type_b = p->type_c = p->type_a;
+    HONE_TRY(types_parse(type, p));
     HONE_CHECK(hone_word_next(&text, &layout), HONE_ERROR_FORMAT,
                "matmul: the layouts of a and b are missing: nn, nt, tn or tt");
     HONE_CHECK(layout.length == 2 && strchr("nt", layout.at[0]) && strchr("nt", layout.at[1]), HONE_ERROR_FORMAT,

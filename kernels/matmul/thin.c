@@ -69,7 +69,7 @@ static void plan_make(const hone_request *request, const hone_config *config, th
     const int64_t panels = hone_max(hone_divide_up(f->n, out->kit->width), 1);
     int64_t strips = hone_divide_up(panels * out->kit->width, config->value[STRIP]);
     if (request->threads > 1 && f->items < 4 * request->threads) {
-        const int64_t each = f->n * f->bytes / request->threads; /* bytes of a line that a thread reads */
+        const int64_t each = f->n * f->bytes_b / request->threads; /* bytes of a line that a thread reads */
         if (each >= 512) strips = hone_round_up(hone_max(strips, each >= 2048 ? 2 : 1), request->threads);
     }
     out->strip = hone_divide_up(panels, strips) * out->kit->width;
@@ -130,8 +130,9 @@ static double thin_estimate(const hone_request *request, const hone_config *conf
     double multiply = steps * panels * (registers * m + 10) * cycle;
     if (f->m > 1) multiply *= 1.05; /* measured at 3 to 64 rows */
     if (!plan.in_place) multiply += m * k * (double)plan.strips * (f->a_k == 1 ? 0.3e-9 : 0.6e-9);
-    const double all = items * f->bytes * (m * k + k * n + m * n);
-    const double fetch = hone_matmul_read_seconds_by(device, items * f->bytes * (k * n + m * k), all, threads);
+    const double all = items * (f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n);
+    const double fetch =
+        hone_matmul_read_seconds_by(device, items * (f->bytes_b * k * n + f->bytes_a * m * k), all, threads);
     double one = items * multiply * share;
     one = hone_matmul_level(device, all) == HONE_LEVEL_MEMORY ? one + fetch * (config->value[AHEAD] ? 0.9 : 1)
                                                               : hone_matmul_overlap(one, fetch);
@@ -191,16 +192,16 @@ static void strip_run(const thin_work *work, int64_t unit, char *scratch)
     hone_matmul_item_at(f, work->arguments, unit / plan->strips, &item);
     memset(sums, 0, (size_t)(f->m * plan->line * f->bytes));
     for (int64_t k = 0; k < f->k; k += BLOCK) {
-        const char *from = item.a + k * f->a_k * f->bytes;
+        const char *from = item.a + k * f->a_k * f->bytes_a;
         hone_matmul_across_job job = {.m = f->m, .n = n, .k = hone_min(f->k - k, BLOCK), .b_k = f->b_k, .sums = sums,
                                       .sums_m = plan->line, .ahead = plan->ahead};
         if (!plan->in_place) plan->kit->pack(&(hone_matmul_thin_pack_job){f->m, job.k, from, f->a_m, f->a_k, a});
         job.a = plan->in_place ? from : a;
-        job.b = item.b + (k * f->b_k + column) * f->bytes;
+        job.b = item.b + (k * f->b_k + column) * f->bytes_b;
         plan->kit->across(&job);
     }
     if (work->alpha != 1) plan->kit->scale(sums, f->m * plan->line, work->alpha);
-    plan->kit->kit->finish(&(hone_matmul_finish_job){f->m, n, sums, plan->line, item.c + column * f->c_n * f->bytes,
+    plan->kit->kit->finish(&(hone_matmul_finish_job){f->m, n, sums, plan->line, item.c + column * f->c_n * f->bytes_c,
                                                      f->c_m, f->c_n, work->beta, 0, column, f->step_count, item.step});
 }
 

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/element.h"
 #include "base/random.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -70,8 +71,8 @@ static hone_status pack_check(const void *problem)
     static const uint8_t            zero[sizeof p->zero];
     hone_role                       roles[HONE_ROLES_MAX];
     int64_t                         bytes = p->bytes, all;
-    HONE_CHECK(p->type == HONE_F32 || p->type == HONE_F64, HONE_ERROR_TYPE,
-               "matmul_pack: the type is %s; it should be f32 or f64", hone_dtype_name((hone_dtype)p->type));
+    HONE_CHECK(hone_dtype_floats((hone_dtype)p->type), HONE_ERROR_TYPE,
+               "matmul_pack: the type is %s; it should be f32, f64, bf16 or f16", hone_dtype_name((hone_dtype)p->type));
     HONE_CHECK(p->unpack <= 1 && !memcmp(p->zero, zero, sizeof zero), HONE_ERROR_ARGUMENT,
                "matmul_pack: a flag of the problem is neither 0 nor 1");
     HONE_CHECK(p->k >= 0 && p->n >= 0 && p->count >= 0, HONE_ERROR_SHAPE,
@@ -184,8 +185,11 @@ static hone_status pack_parse(const char *text, void *problem)
     memset(p, 0, sizeof *p);
     HONE_CHECK(hone_word_next(&text, &word), HONE_ERROR_FORMAT,
                "matmul_pack: nothing is asked; write e.g. 'f32 n 768x3072 b=n32'");
-    p->type = hone_word_is(word, "f32") ? HONE_F32 : hone_word_is(word, "f64") ? HONE_F64 : HONE_DTYPE_NONE;
-    HONE_CHECK(p->type, HONE_ERROR_FORMAT, "matmul_pack: '%.*s' is no type; there are f32 and f64", SAID(word));
+    static const uint8_t types[] = {HONE_F32, HONE_F64, HONE_BF16, HONE_F16};
+    for (size_t i = 0; i < sizeof types; i++)
+        if (hone_word_is(word, hone_dtype_name((hone_dtype)types[i]))) p->type = types[i];
+    HONE_CHECK(p->type, HONE_ERROR_FORMAT, "matmul_pack: '%.*s' is no type; there are f32, f64, bf16 and f16",
+               SAID(word));
     HONE_CHECK(hone_word_next(&text, &word) && (hone_word_is(word, "n") || hone_word_is(word, "t")), HONE_ERROR_FORMAT,
                "matmul_pack: how it lies should come next: n (row-major) or t (column-major)");
     bool across = hone_word_is(word, "t");
@@ -238,7 +242,8 @@ static void pack_random(uint64_t seed, double flops, void *problem)
     hone_random               random = hone_random_seeded(seed), *r = &random;
     int64_t side = (int64_t)fmin(fmax(sqrt(flops), 4), 600), width = widths[hone_random_below(r, sizeof widths)];
     memset(p, 0, sizeof *p);
-    p->type = hone_random_below(r, 10) < 7 ? HONE_F32 : HONE_F64;
+    static const uint8_t types[] = {HONE_F32, HONE_F32, HONE_F32, HONE_F32, HONE_F64, HONE_F64, HONE_BF16, HONE_F16};
+    p->type = types[hone_random_below(r, sizeof types)];
     p->unpack = hone_random_below(r, 10) < 4;
     p->k = between(r, hone_random_below(r, 20) ? 1 : 0, side);
     p->n = hone_random_below(r, 3) ? between(r, hone_random_below(r, 20) ? 1 : 0, side)
@@ -271,11 +276,8 @@ static hone_status pack_generate(const void *problem, hone_data_kind kind, uint6
     if (roles[HONE_PACK_FROM].opaque) return HONE_OK;
     hone_role_fill(&roles[HONE_PACK_FROM], &into->at[HONE_PACK_FROM], into->items, &values, seed);
     if (kind == HONE_DATA_NOT_FINITE && hone_role_count(&roles[HONE_PACK_FROM])) {
-        void *first = hone_span_host(&into->at[HONE_PACK_FROM]);
-        if (roles[HONE_PACK_FROM].type == HONE_F32)
-            *(float *)first = seed & 1 ? INFINITY : NAN;
-        else
-            *(double *)first = seed & 1 ? INFINITY : NAN;
+        hone_element_store(roles[HONE_PACK_FROM].type, hone_span_host(&into->at[HONE_PACK_FROM]), 0,
+                           (double)(seed & 1 ? INFINITY : NAN));
     }
     return HONE_OK;
 }
@@ -317,7 +319,7 @@ static hone_status pack_reference(const void *problem, const hone_arguments *bef
         double  value = 0;
         if (partner >= 0) {
             int64_t offset = hone_role_offset(&roles[HONE_PACK_FROM], partner);
-            value = p->type == HONE_F32 ? (double)((const float *)from)[offset] : ((const double *)from)[offset];
+            value = hone_element_load((hone_dtype)p->type, from, offset);
         }
         truth[e] = (hone_truth){.high = value, .naive = value};
     }
@@ -327,7 +329,7 @@ static hone_status pack_reference(const void *problem, const hone_arguments *bef
 static const char *const *pack_suite(const char *name)
 {
     static const char *const smoke[] = {"f32 n 37x65 b=n32", "f64 t 40x33 b=n16 batch=2", "f32 n 37x65 b=n32 unpack=1",
-                                        NULL};
+                                        "bf16 n 37x65 b=n32", "f16 t 40x33 b=n16 unpack=1", NULL};
     static const char *const full[] = {"f32 n 4096x4096 b=n32", "f32 t 4096x4096 b=n32", "f32 n 768x3072 b=n32",
                                        "f32 n 768x3072 b=n32 unpack=1", "f64 n 1024x1024 b=n16", NULL};
     return !strcmp(name, "smoke") ? smoke : !strcmp(name, "full") ? full : NULL;

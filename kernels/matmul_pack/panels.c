@@ -1,5 +1,6 @@
 /* cpu.panels: packing into hone's own layouts and back, on this CPU. A panel is a unit of work, claimed by threads; it
- * is copied by the packing of the tiles' kit where the plain side is contiguous one way, else element by element. */
+ * is copied by the packing of the tiles' kit where the plain side is contiguous one way, else element by element. Types
+ * that no tile is of, bf16 and f16, are copied here. */
 #include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/status.h"
@@ -9,7 +10,7 @@
 
 typedef struct panels_plan {
     hone_matmul_pack_problem p;
-    const hone_matmul_kit   *kit;
+    void (*pack)(const hone_matmul_pack_job *job);
     int64_t                  width, panels;
     int                      threads, bytes;
 } panels_plan;
@@ -21,11 +22,34 @@ typedef struct panels_work {
     int                chunks;
 } panels_work;
 
+/* Lines of 16 bits an element, a square of them at a time, so that what lies across is fetched once. */
+static void pack_16(const hone_matmul_pack_job *job)
+{
+    enum { SIDE = 32 };
+    const uint16_t *from = job->from;
+    uint16_t       *to = job->to;
+    for (int64_t line = 0; line < job->lines; line += SIDE)
+        for (int64_t at = 0; at < job->length; at += SIDE) {
+            const int64_t lines = hone_min(job->lines, line + SIDE), ends = hone_min(job->length, at + SIDE);
+            for (int64_t i = line; i < lines; i++) {
+                const uint16_t *x = from + i * job->from_line;
+                uint16_t       *y = to + i * job->to_line;
+                if (job->from_at == 1)
+                    memcpy(y + at, x + at, (size_t)(ends - at) * sizeof *y);
+                else
+                    for (int64_t j = at; j < ends; j++) y[j] = x[j * job->from_at];
+            }
+        }
+    for (int64_t line = 0; job->length < job->width && line < job->lines; line++)
+        memset(to + line * job->to_line + job->length, 0, (size_t)(job->width - job->length) * sizeof *to);
+}
+
 static const char *panels_refuses(const hone_request *request)
 {
     const hone_matmul_pack_problem *p = request->problem;
     if (!hone_matmul_layout_width(p->layout)) return "the layout is a kernel's own";
-    if (!hone_matmul_tile_for(request->device, p->type)) return "no tile for this type";
+    if (hone_dtype_bits((hone_dtype)p->type) != 16 && !hone_matmul_tile_for(request->device, p->type))
+        return "no tile for this type";
     return NULL;
 }
 
@@ -52,7 +76,8 @@ static hone_status panels_prepare(const hone_request *request, const hone_config
     panels_plan *plan = hone_alloc(1, sizeof *plan);
     if (!plan) return HONE_ERROR_MEMORY;
     plan->p = *(const hone_matmul_pack_problem *)request->problem;
-    plan->kit = hone_matmul_tile_for(request->device, plan->p.type)->kit;
+    const hone_matmul_tile *tile = hone_matmul_tile_for(request->device, plan->p.type);
+    plan->pack = tile ? tile->kit->pack : pack_16;
     plan->width = hone_matmul_layout_width(plan->p.layout);
     plan->panels = hone_divide_up(plan->p.n, plan->width);
     plan->bytes = hone_dtype_bits((hone_dtype)plan->p.type) / 8;
@@ -65,7 +90,7 @@ static hone_status panels_prepare(const hone_request *request, const hone_config
 static void panel_pack(const panels_plan *plan, const char *plain, char *packed, int64_t columns)
 {
     const hone_matmul_pack_problem *p = &plan->p;
-    plan->kit->pack(&(hone_matmul_pack_job){p->k, columns, plan->width, plain, p->row, p->column, packed, plan->width});
+    plan->pack(&(hone_matmul_pack_job){p->k, columns, plan->width, plain, p->row, p->column, packed, plan->width});
 }
 
 /* Lines of the plain side, whichever way they are contiguous. */
@@ -73,9 +98,9 @@ static void panel_unpack(const panels_plan *plan, char *plain, const char *packe
 {
     const hone_matmul_pack_problem *p = &plan->p;
     if (p->column == 1) {
-        plan->kit->pack(&(hone_matmul_pack_job){p->k, columns, columns, packed, plan->width, 1, plain, p->row});
+        plan->pack(&(hone_matmul_pack_job){p->k, columns, columns, packed, plan->width, 1, plain, p->row});
     } else if (p->row == 1) {
-        plan->kit->pack(&(hone_matmul_pack_job){columns, p->k, p->k, packed, 1, plan->width, plain, p->column});
+        plan->pack(&(hone_matmul_pack_job){columns, p->k, p->k, packed, 1, plan->width, plain, p->column});
     } else {
         for (int64_t k = 0; k < p->k; k++)
             for (int64_t j = 0; j < columns; j++)

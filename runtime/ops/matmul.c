@@ -103,8 +103,12 @@ static hone_status add_step(matmul_call *call, const hone_step *given, int index
     HONE_CHECK(t->rank >= own && t->rank - own <= c->rank - 2, HONE_ERROR_SHAPE,
                "%s has rank %d; the step takes %s, with no more batch dimensions than c", operand_names[at], t->rank,
                own == 2 ? "a matrix" : "a vector");
-    HONE_CHECK(t->dtype == c->dtype, HONE_ERROR_TYPE, "%s is %s, c is %s; they must agree", operand_names[at],
-               hone_dtype_name(t->dtype), hone_dtype_name(c->dtype));
+    if (t->dtype != c->dtype) { /* a vector may be f32 beside a c of fewer bits: the op's own check */
+        HONE_CHECK(own == 1 && t->dtype == HONE_F32, HONE_ERROR_TYPE, "%s is %s, c is %s; they must agree%s",
+                   operand_names[at], hone_dtype_name(t->dtype), hone_dtype_name(c->dtype),
+                   own == 1 ? ", or it be f32" : "");
+        step->type = t->dtype;
+    }
     int64_t rows = c->shape[c->rank - 2], columns = c->shape[c->rank - 1], last = t->shape[t->rank - 1];
     int64_t length = wants == HONE_OPERAND_ROWS ? rows : columns;
     HONE_CHECK(last == length, HONE_ERROR_SHAPE,
@@ -307,7 +311,7 @@ static hone_status describe(matmul_call *call, const hone_be_device *device, con
     return HONE_OK;
 }
 
-/* 1 for the types that are packed more densely, which no matmul takes yet. */
+/* 1 for the types that are packed more densely. */
 static unsigned bytes_of(hone_dtype type)
 {
     int bits = hone_dtype_bits(type);
@@ -381,12 +385,21 @@ static unsigned alignment_class(uintptr_t addresses, unsigned element_bytes)
     return addresses % 64 == 0 ? 64 : addresses % 16 == 0 ? 16 : element_bytes;
 }
 
+/* What every operand is aligned to by its type alone. */
+static unsigned element_bytes(const matmul_call *call)
+{
+    const hone_matmul_problem *p = &call->problem;
+    unsigned                   a = bytes_of((hone_dtype)p->type_a), b = bytes_of((hone_dtype)p->type_b),
+             c = bytes_of((hone_dtype)p->type_c);
+    return a < b ? (a < c ? a : c) : (b < c ? b : c);
+}
+
 static unsigned alignment_of(const matmul_call *call)
 {
     uintptr_t all = 0;
     for (int o = 0; o < call->operands; o++)
         if (call->tensor[o]) all |= address(&call->view[o]);
-    return alignment_class(all, bytes_of((hone_dtype)call->problem.type_c));
+    return alignment_class(all, element_bytes(call));
 }
 
 static hone_status matmul_on(hone_rt_stream *stream, const hone_tensor *a, const hone_tensor *b,
@@ -477,17 +490,16 @@ static hone_status many_on(hone_rt_stream *stream, int64_t count, const hone_ten
                    "%s has no memory", operand_names[o]);
     HONE_TRY(make_many(&call, count));
     if (call.empty || count == 0) return hone_matmul_op.check(&call.problem);
-    unsigned element = bytes_of(c->dtype);
-    HONE_TRY(gather(a_at, count, "a_at", element, &all));
-    HONE_TRY(gather(b_at, count, "b_at", element, &all));
-    HONE_TRY(gather((const void *const *)c_at, count, "c_at", element, &all));
+    HONE_TRY(gather(a_at, count, "a_at", bytes_of(a->dtype), &all));
+    HONE_TRY(gather(b_at, count, "b_at", bytes_of(b->dtype), &all));
+    HONE_TRY(gather((const void *const *)c_at, count, "c_at", bytes_of(c->dtype), &all));
     const void *const arrays[] = {a_at, b_at, c_at};
     for (int o = 0; o < HONE_MATMUL_STEP0; o++)
         call.span[o] = (hone_span){NULL, (void *)(uintptr_t)arrays[o], 0, (size_t)count * sizeof(void *)};
     for (int o = HONE_MATMUL_STEP0; o < call.operands; o++)
         if (call.tensor[o]) all |= address(&call.view[o]);
     hone_arguments arguments = {call.operands, call.scalars, call.span, call.scalar, count};
-    return hone_rt_run(stream, &hone_matmul_op, &call.problem, alignment_class(all, element), &arguments);
+    return hone_rt_run(stream, &hone_matmul_op, &call.problem, alignment_class(all, element_bytes(&call)), &arguments);
 }
 
 hone_status hone_matmul_many(hone_stream *handle, int64_t count, const hone_tensor *a, const void *const *a_at,
@@ -511,7 +523,7 @@ static hone_status plan_of(hone_rt_device *device, const matmul_call *call, hone
         if (call->tensor[o] && !call->tensor[o]->data && !call->tensor[o]->buffer &&
             !(o == HONE_MATMUL_B && call->weights))
             placed = false;
-    unsigned alignment = placed ? alignment_of(call) : bytes_of((hone_dtype)call->problem.type_c);
+    unsigned alignment = placed ? alignment_of(call) : element_bytes(call);
     hone_request request = hone_rt_request(device->context, device->be, &hone_matmul_op, &call->problem, alignment);
     HONE_TRY(hone_rt_plan_for(device->context, &request, &plan));
     return hone_rt_plan_handle(plan, out);

@@ -44,6 +44,18 @@ static void end(hone_rt_weights *weights)
 }
 
 /* Type, shape and layout of weights without memory; `shape` has been checked. */
+static int element_bytes(hone_dtype type)
+{
+    return hone_dtype_bits(type) / 8;
+}
+
+static hone_status check_type(hone_dtype type, const char *where)
+{
+    HONE_CHECK(type == HONE_F32 || type == HONE_F64 || type == HONE_BF16 || type == HONE_F16, HONE_ERROR_TYPE,
+               "%s: b is %s; it should be f32, f64, bf16 or f16", where, hone_dtype_name(type));
+    return HONE_OK;
+}
+
 static hone_status begin(hone_rt_device *device, hone_dtype type, int rank, const int64_t *shape, hone_rt_weights **out)
 {
     hone_rt_weights *weights = hone_alloc(1, sizeof *weights);
@@ -156,7 +168,7 @@ static hone_status copy_some(hone_rt_stream *stream, const hone_rt_weights *weig
     memcpy(p.layout, weights->layout.name, sizeof p.layout);
     hone_span      spans[2] = {unpack ? packed : plain, unpack ? plain : packed};
     hone_arguments arguments = {2, 0, spans, NULL, 0};
-    uintptr_t      all = address(&plain) | address(&packed), element = p.type == HONE_F64 ? 8 : 4;
+    uintptr_t      all = address(&plain) | address(&packed), element = (uintptr_t)element_bytes((hone_dtype)p.type);
     unsigned       alignment = all % 64 == 0 ? 64 : all % 16 == 0 ? 16 : (unsigned)element;
     return hone_rt_run(stream, &hone_matmul_pack_op, &p, alignment, &arguments);
 }
@@ -166,7 +178,7 @@ static hone_status copy_all(hone_rt_stream *stream, const hone_rt_weights *weigh
                             const hone_rt_view *view, bool unpack)
 {
     const int lead = b->rank - 2;
-    int64_t   index[HONE_RANK_MAX] = {0}, together = 1, matrix = 0, size = b->dtype == HONE_F64 ? 8 : 4;
+    int64_t   index[HONE_RANK_MAX] = {0}, together = 1, matrix = 0, size = element_bytes(b->dtype);
     int       outer = lead;
     for (; outer > 0; outer--) {
         int64_t extent = b->shape[outer - 1];
@@ -198,8 +210,7 @@ static hone_status check_plain(const hone_tensor *b, const hone_be_device *devic
     HONE_TRY(hone_rt_view_of(b, device, HONE_RT_DATA_NEEDED, what, view));
     HONE_CHECK(b->rank >= 2, HONE_ERROR_SHAPE, "%s: b has rank %d; a matrix has 2, a batch of them more", where,
                b->rank);
-    HONE_CHECK(b->dtype == HONE_F32 || b->dtype == HONE_F64, HONE_ERROR_TYPE, "%s: b is %s; it should be f32 or f64",
-               where, hone_dtype_name(b->dtype));
+    HONE_TRY(check_type(b->dtype, where));
     return HONE_OK;
 }
 
@@ -252,7 +263,7 @@ static hone_status check_apart(const hone_rt_weights *weights, const hone_tensor
     static const int64_t along = 1;
     const int64_t        bytes = (int64_t)weights->span.bytes;
     hone_strided         packed = {(const void *)address(&weights->span), 1, 1, &bytes, &along};
-    hone_strided         plain = {(const void *)address(&view->span), b->dtype == HONE_F64 ? 8 : 4, b->rank, b->shape,
+    hone_strided         plain = {(const void *)address(&view->span), element_bytes(b->dtype), b->rank, b->shape,
                                   b->stride};
     bool         reached = !view->span.buffer || view->span.buffer->host;
     HONE_CHECK(hone_overlap_within(&plain) != HONE_OVERLAPS, HONE_ERROR_OVERLAP,
@@ -321,7 +332,7 @@ static hone_status own_handle(hone_rt_weights *weights)
 /* Where adopted weights lie. */
 static hone_status adopt_memory(hone_rt_weights *weights, const hone_operand *memory)
 {
-    const uintptr_t element = weights->b.dtype == HONE_F64 ? 8 : 4;
+    const uintptr_t element = (uintptr_t)element_bytes(weights->b.dtype);
     weights->memory = *memory;
     weights->span = (hone_span){NULL, memory->host, 0, memory->bytes};
     if (memory->buffer) {
@@ -394,8 +405,7 @@ hone_status hone_matmul_weights_adopt(hone_device *handle, const hone_matmul_wei
     HONE_TRY(hone_rt_view_of(&shape, device->be, HONE_RT_DATA_IGNORED, "weights adopt: b", &view));
     HONE_CHECK(facts->rank >= 2, HONE_ERROR_SHAPE, "weights adopt: rank is %d; a matrix has 2, a batch of them more",
                facts->rank);
-    HONE_CHECK(facts->dtype == HONE_F32 || facts->dtype == HONE_F64, HONE_ERROR_TYPE,
-               "weights adopt: the type is %s; it should be f32 or f64", hone_dtype_name(facts->dtype));
+    HONE_TRY(check_type(facts->dtype, "weights adopt"));
     HONE_TRY(begin(device, facts->dtype, facts->rank, facts->shape, &weights));
     hone_status status = adopt_layout(weights, facts);
     if (status == HONE_OK) status = adopt_memory(weights, &facts->memory);

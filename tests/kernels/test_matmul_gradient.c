@@ -259,6 +259,7 @@ static void random_problems(void **state)
         hone_gradient       g;
         hone_matmul_op.random(seed, 600, &p);
         p.type_a = p.type_b = p.type_c = HONE_F64;
+        for (int i = 0; i < p.step_count; i++) p.step[i].type = 0;
         if (hone_matmul_op.check(&p)) continue;
         hone_status status = hone_matmul_op.gradient(&p, &g);
         if (status == HONE_OK) {
@@ -272,6 +273,42 @@ static void random_problems(void **state)
     }
     print_message("%d gradients, %d refusals\n", done, refused);
     assert_true(2 * done > refused); /* about as many: activations that nothing stored, arrays, a packed b */
+}
+
+/* The type of what a backward problem reads: that of the forward argument, of c's gradient, or of another problem's
+ * output. */
+static hone_dtype source_type(const hone_role *ahead, const hone_gradient *g, const hone_source *from)
+{
+    hone_role role[HONE_ROLES_MAX];
+    if (from->kind != HONE_FROM_STEP) return ahead[from->index].type;
+    hone_matmul_op.roles(g->step[from->index].problem.bytes, role);
+    return role[g->step[from->index].output].type;
+}
+
+/* Mixed types: each gradient is of its argument's type, and each backward problem reads what is there. */
+static void types_agree(void **state)
+{
+    int mixed = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4000 / HONE_TEST_SHARE; seed++) {
+        hone_matmul_problem p;
+        hone_gradient       g;
+        hone_role           ahead[HONE_ROLES_MAX], role[HONE_ROLES_MAX];
+        hone_matmul_op.random(seed, 600, &p);
+        if (hone_matmul_op.gradient(&p, &g)) continue;
+        hone_matmul_op.roles(&p, ahead);
+        for (int s = 0; s < g.count; s++) {
+            const hone_gradient_step *step = &g.step[s];
+            assert_int_equal(hone_matmul_op.check(step->problem.bytes), HONE_OK);
+            hone_matmul_op.roles(step->problem.bytes, role);
+            if (step->gradient_of >= 0) assert_int_equal(role[step->output].type, ahead[step->gradient_of].type);
+            for (int i = 0; i < step->source_count; i++)
+                if (step->source[i].kind != HONE_FROM_ONE)
+                    assert_int_equal(role[step->source[i].role].type, source_type(ahead, &g, &step->source[i]));
+        }
+        mixed += p.type_a != p.type_c;
+    }
+    assert_true(mixed > 100 / HONE_TEST_SHARE);
 }
 
 static void refusals_tell_what_would_do(void **state)
@@ -299,6 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_step_and_layout),
         cmocka_unit_test(random_problems),
+        cmocka_unit_test(types_agree),
         cmocka_unit_test(refusals_tell_what_would_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

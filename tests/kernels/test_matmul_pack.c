@@ -53,7 +53,7 @@ static void mistakes_are_named(void **state)
         const char *says;
     } refused[] = {
         {"", HONE_ERROR_FORMAT, "nothing is asked"},
-        {"f16 n 4x4 b=n8", HONE_ERROR_FORMAT, "'f16'"},
+        {"s8 n 4x4 b=n8", HONE_ERROR_FORMAT, "is no type; there are f32, f64, bf16 and f16"},
         {"f32 4x4 b=n8", HONE_ERROR_FORMAT, "n (row-major)"},
         {"f32 n", HONE_ERROR_FORMAT, "KxN"},
         {"f32 n 4x4x4 b=n8", HONE_ERROR_FORMAT, "KxN"},
@@ -131,7 +131,7 @@ static size_t span_of(const hone_role *role, int64_t *low)
 /* By the definition, element by element. */
 static void every_element_in_its_place(const hone_matmul_pack_problem *p, const char *plain, const char *packed)
 {
-    const int64_t width = hone_matmul_layout_width(p->layout), size = p->type == HONE_F32 ? 4 : 8;
+    const int64_t width = hone_matmul_layout_width(p->layout), size = hone_dtype_bits((hone_dtype)p->type) / 8;
     static const char zero[8];
     for (int64_t matrix = 0; matrix < p->count; matrix++)
         for (int64_t k = 0; k < p->k; k++)

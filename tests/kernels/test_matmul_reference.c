@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/element.h"
 #include "kernels/common/step.h"
 #include "kernels/kernel.h"
 #include "kernels/matmul/parts.h"
@@ -209,12 +210,13 @@ static void kernel_is_within_bounds(void **state)
             launch(&again);
             for (int64_t e = 0; e < n; e++) {
                 int64_t at = hone_role_offset(&roles[i], e);
-                double got =
-                    roles[i].type == HONE_F32 ? (double)((float *)r.at[i].host)[at] : ((double *)r.at[i].host)[at];
-                double  u = roles[i].type == HONE_F32 ? 0x1p-24 : 0x1p-53, t = truth[e].high + truth[e].low;
-                double  allowed = truth[e].bound + u * fabs(t) + (roles[i].type == HONE_F32 ? 0x1p-149 : 0x1p-1074);
-                if (hone_matmul_op.exact(&r.p, kind)) assert_true(got == t && truth[e].naive == t);
-                if (!(fabs(got - t) <= allowed))
+                hone_dtype type = roles[i].type;
+                double     got = hone_element_load(type, r.at[i].host, at), t = truth[e].high + truth[e].low;
+                double     allowed = truth[e].bound + (type == HONE_F64 ? 0x1p-53 * fabs(t) + 0x1p-1074
+                                                                        : 0x1p-24 * fabs(t) + 0x1p-149);
+                if (hone_matmul_op.exact(&r.p, kind))
+                    assert_true(got == hone_element_rounded(type, t) && truth[e].naive == t);
+                if (!(hone_element_rounded(type, t - allowed) <= got && got <= hone_element_rounded(type, t + allowed)))
                     fail_msg("seed %d: got %g, truth %g, bound %g", (int)seed, got, t, truth[e].bound);
                 if (!(fabs(truth[e].naive - t) <= allowed))
                     fail_msg("seed %d: naive %g, truth %g", (int)seed, truth[e].naive, t);

@@ -104,6 +104,15 @@ static void words_mean_what_they_say(void **state)
     assert_int_equal(hone_matmul_op.parse("f64 nn 8x33x7 b=onednn:BA16a64b b_bytes=8192", &p), HONE_OK);
     assert_string_equal(p.b_layout, "onednn:BA16a64b");
     assert_int_equal(p.b_bytes, 8192);
+    assert_int_equal(hone_matmul_op.parse("bf16:f16:f32 nn 8x33x7", &p), HONE_OK);
+    assert_int_equal(p.type_a, HONE_BF16);
+    assert_int_equal(p.type_b, HONE_F16);
+    assert_int_equal(p.type_c, HONE_F32);
+    assert_int_equal(hone_matmul_op.parse("f16 nn 8x33x7 b=n32 +bias:f32+bias_rows", &p), HONE_OK);
+    assert_int_equal(p.b_bytes, 64 * 7 * 2);
+    assert_int_equal(p.step[0].type, HONE_F32);
+    assert_int_equal(p.step[1].type, 0);
+    assert_int_equal(hone_matmul_step_type(&p, 1), HONE_F16);
 }
 
 /* A plain problem with b laid out is what its text says, and an opaque one is taken apart into what it came from. */
@@ -157,7 +166,8 @@ static void texts_are_short(void **state)
                                         "f32 nn 8x4096x4096 b=n32",
                                         "f32 tn 8x9x5 +bias batch=2x3 b=n1024 bsb=1x0",
                                         "f64 nn 8x9x5 b=onednn:BA16a64b4a b_bytes=4096",
-                                        "f32 nn 4x5x6 +store+relu batch=2x3 beta=1"};
+                                        "f32 nn 4x5x6 +store+relu batch=2x3 beta=1", "bf16:bf16:f32 nt 3x5x7",
+                                        "f16 nn 3x5x7 +bias:f32+gelu b=n16"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         hone_matmul_problem p;
@@ -189,8 +199,18 @@ static const struct {
     const char *says;
 } refused[] = {
     {"", HONE_ERROR_FORMAT, "nothing is asked"},
-    {"f16 nn 4x4x4", HONE_ERROR_FORMAT, "no type"},
+    {"f13 nn 4x4x4", HONE_ERROR_FORMAT, "no type"},
     {"f33 nn 4x4x4", HONE_ERROR_FORMAT, "'f32'"},
+    {"bf17 nn 4x4x4", HONE_ERROR_FORMAT, "'bf16'"},
+    {"bf16:bf16 nn 4x4x4", HONE_ERROR_FORMAT, "two types"},
+    {"bf16:bf16:f32:f32 nn 4x4x4", HONE_ERROR_FORMAT, "more types"},
+    {"bf16::f32 nn 4x4x4", HONE_ERROR_FORMAT, "no type"},
+    {"f64:f64:f32 nn 4x4x4", HONE_ERROR_TYPE, "c is f32"},
+    {"f32 nn 4x4x4 +bias:f32", HONE_ERROR_TYPE, "fewer bits"},
+    {"bf16 nn 4x4x4 +bias:f16", HONE_ERROR_TYPE, "is f16"},
+    {"bf16 nn 4x4x4 +residual:f32", HONE_ERROR_TYPE, "a vector"},
+    {"bf16 nn 4x4x4 +relu:f32", HONE_ERROR_TYPE, "a vector"},
+    {"bf16 nn 4x4x4 +bias:", HONE_ERROR_FORMAT, "no type"},
     {"f32", HONE_ERROR_FORMAT, "layouts"},
     {"f32 nx 4x4x4", HONE_ERROR_FORMAT, "nn, nt, tn or tt"},
     {"f32 nnn 4x4x4", HONE_ERROR_FORMAT, "nn, nt, tn or tt"},

@@ -293,7 +293,7 @@ static void finishes_step(void **state)
                     }
 
                 /* the tile stands two rows down and one column right in its operands, which begin before the guard */
-                hone_epilogue_now step = {(hone_step_kind)kind, 1.5, NULL, t.row, t.column};
+                hone_epilogue_now step = {(hone_step_kind)kind, 1.5, NULL, t.row, t.column, HONE_DTYPE_NONE};
                 if (operand != HONE_OPERAND_NONE)
                     step.at = t.at - (2 * t.row + t.column) * (int64_t)element(&t);
                 tile->kit->finish(&(hone_matmul_finish_job){m, n, from.at, from.row, c.at, c.row, c.column, beta, 2, 1,
@@ -332,7 +332,7 @@ static void finishes_far(void **state)
         for (int kind = HONE_STEP_RELU; kind <= HONE_STEP_SILU_GRADIENT; kind++) {
             if (kind >= HONE_STEP_RESIDUAL && kind <= HONE_STEP_STORE) continue;
             const bool slope = kind >= HONE_STEP_RELU_GRADIENT;
-            const hone_epilogue_now step = {(hone_step_kind)kind, 0, slope ? t.at : NULL, 4, 1};
+            const hone_epilogue_now step = {(hone_step_kind)kind, 0, slope ? t.at : NULL, 4, 1, HONE_DTYPE_NONE};
             tile->kit->finish(&(hone_matmul_finish_job){1, 4, x.at, 4, c.at, 4, 1, 0, 0, 0, 1, &step});
             assert_true(get(&c, 0, 0) == get(&x, 0, 0));
             assert_true(get(&c, 0, 1) == 0);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/element.h"
 #include "base/random.h"
 
 enum { CASES = 2500 / HONE_TEST_SHARE };
@@ -144,7 +145,8 @@ static void add_step(world *w, hone_random *r, call *it, const int64_t *batch, i
 static void draw(world *w, uint64_t seed, call *it)
 {
     hone_random r = hone_random_seeded(seed);
-    hone_dtype  type = hone_random_below(&r, 4) ? HONE_F32 : HONE_F64;
+    static const hone_dtype types[] = {HONE_F32, HONE_F32, HONE_F32, HONE_F32, HONE_F64, HONE_F64, HONE_BF16, HONE_F16};
+    hone_dtype  type = types[hone_random_below(&r, 8)];
     int64_t     batch[HONE_RANK_MAX], shape[HONE_RANK_MAX], m = extent(&r), n = extent(&r), k = extent(&r);
     int         lead = (int)hone_random_below(&r, 5);
     memset(it, 0, sizeof *it);
@@ -205,22 +207,48 @@ static int agrees(world *w, call *it, const char *level, int which)
     /* numbers, not bits: -0 is 0 */
     size_t size = (size_t)hone_dtype_bits(it->c.dtype) / 8;
     for (size_t at = 0; at + size <= bytes; at += size) {
-        double got, truth;
-        if (size == 8) {
-            memcpy(&got, w->after + at, 8);
-            memcpy(&truth, w->memory + at, 8);
-        } else {
-            float narrow[2];
-            memcpy(&narrow[0], w->after + at, 4);
-            memcpy(&narrow[1], w->memory + at, 4);
-            got = (double)narrow[0];
-            truth = (double)narrow[1];
-        }
+        double got = hone_element_load(it->c.dtype, w->after + at, 0);
+        double truth = hone_element_load(it->c.dtype, w->memory + at, 0);
         if (got == truth) continue;
         tell_case(it, level, which);
         fail_msg("byte %zu of the arena is %g, and should be %g", at, got, truth);
     }
     return 1;
+}
+
+/* Narrow operands beside an f32 result, and a narrow result beside f32 vectors. */
+static void types_are_mixed(void **state)
+{
+    static const hone_dtype types[][3] = {{HONE_BF16, HONE_BF16, HONE_F32}, {HONE_F16, HONE_F16, HONE_F32},
+                                          {HONE_F32, HONE_BF16, HONE_BF16}, {HONE_F16, HONE_BF16, HONE_F16},
+                                          {HONE_F16, HONE_F32, HONE_F32},   {HONE_BF16, HONE_BF16, HONE_BF16}};
+    enum { M = 5, N = 33, K = 17 };
+    world *w = *state;
+    assert_true(open_world(w, "portable"));
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        for (int narrow = 0; narrow < 2; narrow++) {
+            char      *at[5];
+            hone_dtype of_bias = narrow ? types[i][2] : HONE_F32;
+            for (int o = 0; o < 5; o++) at[o] = w->memory + o * 8192;
+            call it = {.a = hone_matrix(types[i][0], M, K, at[0]),
+                       .b = hone_matrix(types[i][1], K, N, at[1]),
+                       .c = hone_matrix(types[i][2], M, N, at[2]),
+                       .t = {hone_vector(of_bias, N, at[3]), hone_matrix(types[i][2], M, N, at[4])},
+                       .options = HONE_MATMUL_OPTIONS};
+            it.options.steps[it.options.step_count++] = (hone_step){HONE_STEP_BIAS, 0, &it.t[0]};
+            it.options.steps[it.options.step_count++] = (hone_step){HONE_STEP_STORE, 0, &it.t[1]};
+            it.options.steps[it.options.step_count++] = (hone_step){HONE_STEP_RELU, 0, NULL};
+            memset(w->memory, 0, 5 * 8192);
+            tools_fill(types[i][0], at[0], M * K, i);
+            tools_fill(types[i][1], at[1], K * N, i + 100);
+            tools_fill(of_bias, at[3], N, i + 200);
+            w->used = 5 * 8192;
+            assert_int_equal(agrees(w, &it, "portable", (int)i), 1);
+            int some = 0; /* and they are not all 0 */
+            for (int e = 0; e < M * N; e++) some += hone_element_load(types[i][2], w->after + 2 * 8192, e) != 0;
+            assert_true(some > M * N / 4);
+        }
+    close_world(w);
 }
 
 static void random_calls_agree(void **state)
@@ -416,7 +444,7 @@ static int tear_down(void **state)
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_calls_agree),
+        cmocka_unit_test(types_are_mixed), cmocka_unit_test(random_calls_agree),
         cmocka_unit_test(long_sums_in_place),
         cmocka_unit_test(many_agree),
         cmocka_unit_test(plans_agree),

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/element.h"
 #include "base/random.h"
 #include "base/status.h"
 
@@ -127,23 +128,18 @@ int tools_allocator_failed(void)
 /* Elements are copied, since a view may be misaligned where a test means it to be. */
 static double load(const hone_tensor *t, int64_t at)
 {
-    double wide;
-    float  narrow;
-    if (t->dtype == HONE_F64) {
-        memcpy(&wide, (const char *)t->data + at * 8, 8);
-        return wide;
-    }
-    memcpy(&narrow, (const char *)t->data + at * 4, 4);
-    return (double)narrow;
+    double  aligned = 0;
+    int64_t size = hone_dtype_bits(t->dtype) / 8;
+    memcpy(&aligned, (const char *)t->data + at * size, (size_t)size);
+    return hone_element_load(t->dtype, &aligned, 0);
 }
 
 static void store(const hone_tensor *t, int64_t at, double value)
 {
-    float narrow = (float)value;
-    if (t->dtype == HONE_F64)
-        memcpy((char *)t->data + at * 8, &value, 8);
-    else
-        memcpy((char *)t->data + at * 4, &narrow, 4);
+    double  aligned = 0;
+    int64_t size = hone_dtype_bits(t->dtype) / 8;
+    hone_element_store(t->dtype, &aligned, 0, value);
+    memcpy((char *)t->data + at * size, &aligned, (size_t)size);
 }
 
 /* The element of t that belongs to c's batch index, with `own` inner dimensions of its own at i and j. */
@@ -205,9 +201,6 @@ void tools_fill(hone_dtype type, void *memory, int64_t count, uint64_t seed)
 {
     for (int64_t i = 0; i < count; i++) {
         double value = (double)(int64_t)(hone_random_at(seed, (uint64_t)i) % 9) - 4;
-        if (type == HONE_F64)
-            ((double *)memory)[i] = value;
-        else
-            ((float *)memory)[i] = (float)value;
+        hone_element_store(type, memory, i, value);
     }
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/element.h"
 #include "base/status.h"
 #include "kernels/common/step.h"
 #include "kernels/matmul/problem.h"
@@ -57,20 +58,33 @@ typedef struct doing {
 
 static double rounded(const doing *d, double x)
 {
-    return d->p->type_c == HONE_F32 ? (double)(float)x : x;
+    return hone_matmul_arithmetic(d->p) == HONE_F32 ? (double)(float)x : x;
 }
 
-static double load(const doing *d, const void *at, int64_t offset)
+static double load(hone_dtype type, const void *at, int64_t offset)
 {
-    return d->p->type_c == HONE_F32 ? (double)((const float *)at)[offset] : ((const double *)at)[offset];
+    return hone_element_load(type, at, offset);
+}
+
+/* To c's type, of whose significant bits there are so many. */
+static double to_result(const doing *d, double x)
+{
+    int bits = d->p->type_c == HONE_BF16 ? 8 : 11;
+    if (d->p->type_c != HONE_BF16 && d->p->type_c != HONE_F16) return x;
+    switch (d->way->wrong) {
+    case FAULT_TIES_AWAY: { /* from 0 */
+        double near = to_bits(x, bits, false), far = to_bits(nextafter(x, x < 0 ? -INFINITY : INFINITY), bits, false);
+        return fabs(far - x) == fabs(near - x) ? far : near;
+    }
+    case FAULT_CUT_HALF: return to_bits(x, bits, true);
+    case FAULT_ROUNDED_TWICE: return to_bits(to_bits(x, bits + 1, false), bits, false);
+    default: return x;
+    }
 }
 
 static void store(const doing *d, void *at, int64_t offset, double x)
 {
-    if (d->p->type_c == HONE_F32)
-        ((float *)at)[offset] = (float)x;
-    else
-        ((double *)at)[offset] = x;
+    hone_element_store((hone_dtype)d->p->type_c, at, offset, to_result(d, x));
 }
 
 static double input(const doing *d, double x)
@@ -92,18 +106,18 @@ static double input(const doing *d, double x)
 static double a_at(const doing *d, int64_t i, int64_t k)
 {
     if (d->way->wrong == FAULT_TRANSPOSED && d->p->m == d->p->k)
-        return load(d, d->a, k * d->p->a_row + i * d->p->a_column);
-    return input(d, load(d, d->a, i * d->p->a_row + k * d->p->a_column));
+        return load(d->p->type_a, d->a, k * d->p->a_row + i * d->p->a_column);
+    return input(d, load(d->p->type_a, d->a, i * d->p->a_row + k * d->p->a_column));
 }
 
 static double b_at(const doing *d, int64_t k, int64_t j)
 {
-    return input(d, load(d, d->b, hone_matmul_b_offset(d->p, k, j)));
+    return input(d, load(d->p->type_b, d->b, hone_matmul_b_offset(d->p, k, j)));
 }
 
 static double added(const doing *d, double sum, double product, int64_t k)
 {
-    int bits = d->p->type_c == HONE_F32 ? 24 : 53;
+    int bits = hone_matmul_arithmetic(d->p) == HONE_F32 ? 24 : 53;
     switch (d->way->wrong) {
     case FAULT_SUM_BF16: return to_bits(sum + product, 8, false);
     case FAULT_SUM_F16: return to_bits(sum + product, 11, false);
@@ -165,7 +179,7 @@ static double product_of(const doing *d, int64_t i, int64_t j, double c)
         if (k == skipped) continue;
         if (right == HONEST_ALPHA_IN || right == HONEST_C_FIRST) x = rounded(d, alpha * x);
         if (right == HONEST_FUSED)
-            sum = rounded(d, p->type_c == HONE_F32 ? x * y + sum : fma(x, y, sum));
+            sum = rounded(d, hone_matmul_arithmetic(p) == HONE_F32 ? x * y + sum : fma(x, y, sum));
         else if (right == HONEST_DOUBLE)
             sum += x * y;
         else
@@ -174,6 +188,7 @@ static double product_of(const doing *d, int64_t i, int64_t j, double c)
             blocks = rounded(d, blocks + rounded(d, alpha * sum));
             sum = 0;
         }
+        if (wrong == FAULT_SUM_IN_C && k % 64 == 63) sum = hone_element_rounded((hone_dtype)p->type_c, sum);
         if (wrong == FAULT_BLOCK_LOST && k % 256 == 255) sum = 0;
         if (wrong == FAULT_TAIL_K_STALE && k == p->k - 1 && p->k % 4) sum = added(d, sum, rounded(d, x * y), k);
     }
@@ -193,13 +208,13 @@ static double operand_of(const doing *d, int s, int64_t i, int64_t j)
     if (wrong == FAULT_BIAS_SHIFTED) j = (j + 1) % d->p->n;
     if (wrong == FAULT_BIAS_ROWS) j = i % d->p->n;
     if (wrong == FAULT_BIAS_LAST && j == d->p->n - 1) return 0;
-    return load(d, d->step[s], i * step->row_stride + j * step->column_stride);
+    return load(hone_matmul_step_type(d->p, s), d->step[s], i * step->row_stride + j * step->column_stride);
 }
 
 static double stepped(const doing *d, hone_step_kind kind, double x, double value, double t)
 {
-    double y = d->p->type_c == HONE_F32 ? (double)hone_step_f32(kind, (float)x, (float)value, (float)t)
-                                        : hone_step_f64(kind, x, value, t);
+    double y = hone_matmul_arithmetic(d->p) == HONE_F32 ? (double)hone_step_f32(kind, (float)x, (float)value, (float)t)
+                                                        : hone_step_f64(kind, x, value, t);
     switch (d->way->wrong) {
     case FAULT_GELU_OTHER:
         if (kind == HONE_STEP_GELU) return rounded(d, hone_step_f64(HONE_STEP_GELU_ERF, x, value, t));
@@ -259,7 +274,7 @@ static void one_element(const doing *d, int64_t i, int64_t j)
     const hone_matmul_problem *p = d->p;
     fault                      wrong = d->way->wrong;
     int64_t                    at = i * p->c_row + j * p->c_column, from_i = i, from_j = j;
-    double                     c = p->reads_c || wrong == FAULT_C_READ ? load(d, d->c, at) : 0;
+    double                     c = p->reads_c || wrong == FAULT_C_READ ? load(p->type_c, d->c, at) : 0;
     double                     beta = wrong == FAULT_BETA_ONE ? 1 : d->beta;
     if (wrong == FAULT_TAIL_M && i == p->m - 1) return;
     if (wrong == FAULT_UNWRITTEN && i == p->m / 2 && j == p->n - 1) return;
@@ -270,6 +285,7 @@ static void one_element(const doing *d, int64_t i, int64_t j)
     bool adds = p->reads_c && !begun && wrong != FAULT_BETA_IGNORED && wrong != FAULT_BETA_LATE;
     if (adds) x = d->way->right == HONEST_DOUBLE ? x + beta * c : rounded(d, x + rounded(d, beta * c));
     if (wrong == FAULT_C_READ) x += 0 * c;
+    if (wrong == FAULT_STEPS_IN_C) x = hone_element_rounded((hone_dtype)p->type_c, x);
     if (wrong == FAULT_RESIDUAL_LATE) store(d, d->c, at, x);
     x = through_steps(d, x, i, j);
     if (wrong == FAULT_BETA_LATE && p->reads_c) x = rounded(d, x + rounded(d, beta * c));
@@ -284,7 +300,7 @@ static void cut_element(const doing *d, int64_t i, int64_t j)
     for (int64_t k = 0; k < p->k; k++) sum = hone_dd_add(sum, hone_dd_product(a_at(d, i, k), b_at(d, k, j)));
     sum = hone_dd_mul(sum, hone_dd_of(d->alpha));
     double x = sum.high;
-    if (p->type_c == HONE_F32)
+    if (hone_matmul_arithmetic(p) == HONE_F32)
         x = to_bits(x, 24, true);
     else if (sum.low != 0 && (sum.low < 0) == (sum.high > 0))
         x = nextafter(x, 0);
@@ -299,7 +315,7 @@ static void damage(const doing *d)
     case FAULT_PADDING: store(d, d->c, (p->m / 2) * p->c_row + p->n * p->c_column, 0); break;
     case FAULT_GUARD_BEHIND: store(d, d->c, last + 1, 0); break;
     case FAULT_GUARD_BEFORE: store(d, d->c, -1, 0); break;
-    case FAULT_INPUT: store(d, (void *)d->a, 0, load(d, d->a, 0) * 2 + 1); break;
+    case FAULT_INPUT: hone_element_store(p->type_a, (void *)d->a, 0, load(p->type_a, d->a, 0) * 2 + 1); break;
     default: break;
     }
 }
@@ -309,7 +325,7 @@ static void begin_matrix(doing *d)
     const hone_matmul_problem *p = d->p;
     const hone_arguments      *g = d->arguments;
     fault                      wrong = d->way->wrong;
-    int                        size = p->type_c == HONE_F32 ? 4 : 8;
+    const uint8_t              types[] = {p->type_a, p->type_b, p->type_c};
     void                      *abc[3];
     int64_t                    at_b = hone_matmul_b_batch_offset(p, d->matrix);
     int64_t                    at_a = wrong == FAULT_BATCH_A ? 0 : hone_matmul_batch_offset(p, p->a_batch, d->matrix);
@@ -319,9 +335,10 @@ static void begin_matrix(doing *d)
         abc[i] = hone_span_host(&g->at[i]);
         if (p->pointers) abc[i] = ((void **)abc[i])[i < 2 && wrong == FAULT_POINTERS ? 0 : d->matrix];
     }
-    d->a = (char *)abc[0] + (p->pointers ? 0 : at_a * size);
-    d->b = (char *)abc[1] + (p->pointers ? 0 : at_b * size);
-    d->c = (char *)abc[2] + (p->pointers ? 0 : at_c * size);
+    const int64_t offsets[] = {at_a, at_b, at_c};
+    for (int i = 0; i < 3 && !p->pointers; i++)
+        abc[i] = (char *)abc[i] + offsets[i] * (hone_dtype_bits((hone_dtype)types[i]) / 8);
+    d->a = abc[0], d->b = abc[1], d->c = abc[2];
     for (int s = 0; s < p->step_count; s++) {
         int64_t matrix = wrong == FAULT_BIAS_BATCH ? 0 : d->matrix;
         d->value[s] = g->scalars[HONE_MATMUL_VALUE0 + s].value;
@@ -329,7 +346,8 @@ static void begin_matrix(doing *d)
         if (hone_step_operand_of((hone_step_kind)p->step[s].kind) == HONE_OPERAND_NONE) continue;
         d->step[s] = hone_span_host(&g->at[HONE_MATMUL_STEP0 + s]);
         if (!p->pointers)
-            d->step[s] = (char *)d->step[s] + hone_matmul_batch_offset(p, p->step[s].batch_stride, matrix) * size;
+            d->step[s] = (char *)d->step[s] + hone_matmul_batch_offset(p, p->step[s].batch_stride, matrix) *
+                                                  (hone_dtype_bits(hone_matmul_step_type(p, s)) / 8);
     }
 }
 

@@ -18,11 +18,11 @@
     X(FAULT_WRONG_LANE, "one lane too far in the last row", "f32 nn 6x16x12|f32 nn 31x63x127")                         \
     X(FAULT_SWAPPED_LANES, "two lanes exchanged in the last row", "f32 nn 6x16x12|f64 nn 4x8x99")                      \
     X(FAULT_TF32, "inputs rounded to tf32", "f32 nn 16x16x64|f32 nn 16x16x1024|f32 nn 16x16x8192")                     \
-    X(FAULT_BF16, "inputs rounded to bf16", "f32 nn 16x16x1|f32 nn 16x16x8192")                                        \
+    X(FAULT_BF16, "inputs rounded to bf16", "f32 nn 16x16x1|f32 nn 16x16x8192|f16 nn 8x8x8")                           \
     X(FAULT_F16, "inputs rounded to f16", "f32 nn 4x4x16|f32 nn 8x8x20000")                                            \
     X(FAULT_F32, "inputs of f64 rounded to f32", "f64 nn 8x8x8|f64 nn 8x8x8192")                                       \
-    X(FAULT_SUM_BF16, "sums kept in bf16", "f32 nn 16x16x16|f32 nn 8x8x4096")                                          \
-    X(FAULT_SUM_F16, "sums kept in f16", "f32 nn 16x16x16|f32 nn 8x8x4096")                                            \
+    X(FAULT_SUM_BF16, "sums kept in bf16", "f32 nn 16x16x16|f32 nn 8x8x4096|bf16:bf16:f32 nn 8x8x64")                  \
+    X(FAULT_SUM_F16, "sums kept in f16", "f32 nn 16x16x16|f32 nn 8x8x4096|f16 nn 8x8x999")                             \
     X(FAULT_SUM_F32, "sums of f64 kept in f32", "f64 nn 16x16x16|f64 nn 8x8x4096")                                     \
     X(FAULT_SUM_TF32, "sums kept in tf32 every 64th k", "f32 nn 16x16x256|f32 nn 16x16x8192")                          \
     X(FAULT_CUT_SUM, "sums cut, not rounded", "f32 nn 16x16x256|f64 nn 16x16x512")                                     \
@@ -64,6 +64,11 @@
     X(FAULT_STATUS, "the launch fails", "f32 nn 8x8x8")                                                                \
     X(FAULT_NAN_SWALLOWED, "NaN among the inputs taken for 0", "f32 nn 16x16x16|f64 nn 8x8x8")                         \
     X(FAULT_INFINITY_CLIPPED, "infinities clipped", "f32 nn 16x16x16|f64 nn 8x8x8")                                    \
+    X(FAULT_TIES_AWAY, "ties rounded away from 0", "bf16 nn 16x16x64|f16 nn 16x16x1024|bf16 tn 33x9x500 beta=1")       \
+    X(FAULT_CUT_HALF, "results cut to 16 bits", "bf16 nn 8x8x8|f16 nn 8x8x8|f16:bf16:bf16 nn 8x8x300 +bias:f32")       \
+    X(FAULT_ROUNDED_TWICE, "results rounded twice", "bf16 nn 32x32x64|f16 nn 64x64x700|bf16 nn 32x32x64 +bias+relu")   \
+    X(FAULT_SUM_IN_C, "sums kept in c every 64th k", "bf16 nn 8x8x256|f16 nn 16x16x256|bf16 nt 9x9x1000")              \
+    X(FAULT_STEPS_IN_C, "the steps done to what is rounded", "bf16 nn 8x8x8 +bias:f32|f16 nn 8x8x8 +scale+residual")   \
     X(FAULT_BITS_RUNS, "other bits in every run", "f32 nn 16x16x200|f64 nn 8x8x100")                                   \
     X(FAULT_BITS_THREADS, "other bits on more threads", "f32 nn 16x16x200|f64 nn 8x8x100")                             \
     X(FAULT_BITS_ALIGNMENT, "other bits at another alignment", "f32 nn 16x16x200|f64 nn 8x8x100")
