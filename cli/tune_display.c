@@ -88,20 +88,26 @@ static double gain_of(const hone_session_outcome *it)
 static void say_done(const hone_session_progress *now)
 {
     const hone_session_outcome *it = now->outcome;
-    char                       *threads = threads_text(now->problem->threads);
-    cli_tune_wipe();
-    fprintf(stderr, "%*d of %d  %s, %s: ", now->count > 99 ? 3 : 2, now->index + 1, now->count, now->problem->text,
-            threads);
+    char                       *threads = threads_text(now->problem->threads), *end;
+    const int                   digits = now->count > 99 ? 3 : 2;
     if (it->state == HONE_SESSION_FAILED)
-        fprintf(stderr, "not tuned: %s\n", it->why);
+        end = cli_format("not tuned: %s", it->why);
     else if (it->state == HONE_SESSION_NOT_REACHED)
-        fprintf(stderr, "its share of the budget is too small\n");
+        end = cli_format("its share of the budget is too small");
     else if (it->confirmed)
-        fprintf(stderr, "%s %s, %s times as fast as untuned\n", it->row.best.kernel,
-                cli_time(it->row.best.median_s).text, cli_times(gain_of(it)).text);
+        end = cli_format("%s %s, %s times as fast as untuned", it->row.best.kernel,
+                         cli_time(it->row.best.median_s).text, cli_times(gain_of(it)).text);
     else
-        fprintf(stderr, "%s %s, the untuned choice\n", it->row.best.kernel, cli_time(it->row.best.median_s).text);
+        end = cli_format("%s %s, the untuned choice", it->row.best.kernel, cli_time(it->row.best.median_s).text);
+    char *start = cli_format("%*d of %d  %s, %s:", digits, now->index + 1, now->count, now->problem->text, threads);
+    cli_tune_wipe();
+    if ((int)(strlen(start) + strlen(end)) + 1 <= cli_columns(stderr))
+        fprintf(stderr, "%s %s\n", start, end);
+    else
+        fprintf(stderr, "%s\n%*s%s\n", start, digits + 8, "", end);
     free(threads);
+    free(start);
+    free(end);
 }
 
 /* --- JSON -------------------------------------------------------------------------------------------------------- */
@@ -245,25 +251,46 @@ static double mean(double sum, int count)
     return count ? exp(sum / count) : NAN;
 }
 
-void cli_tune_report(const cli_tune *tune, const hone_session_report *report)
+static bool is_alike(const hone_session_problem *one, const hone_session_problem *other)
 {
-    means      m = means_of(report);
-    cli_table *table = cli_table_new((const char *[]){"~problem", ">threads", ">before", ">after", "kernel", ">gain",
-                                                      ">library", NULL});
-    for (int i = 0; i < report->count; i++) {
+    size_t op = strcspn(one->text, " ");
+    return one->threads == other->threads && !strncmp(one->text, other->text, op + 1);
+}
+
+/* Those of one op and so many threads, from `first` on: what they have in common is said once. */
+static void print_group(const cli_tune *tune, const hone_session_report *report, int first)
+{
+    const hone_session_problem *head = &tune->problems[first];
+    const int                   op = (int)strcspn(head->text, " ");
+    char                       *threads = threads_text(head->threads);
+    cli_table *table = cli_table_new((const char *[]){"~problem", ">before", ">after", "kernel", ">gain", ">library",
+                                                      NULL});
+    for (int i = first; i < report->count; i++) {
         const hone_session_outcome *it = &report->outcomes[i];
-        if (it->state != HONE_SESSION_TUNED) continue;
-        char *threads = cli_format("%d", tune->problems[i].threads);
-        cli_table_row(table, (const char *[]){tune->problems[i].text, threads, cli_time(it->row.untuned.median_s).text,
+        if (it->state != HONE_SESSION_TUNED || !is_alike(head, &tune->problems[i])) continue;
+        cli_table_row(table, (const char *[]){tune->problems[i].text + op + 1, cli_time(it->row.untuned.median_s).text,
                                               cli_time(it->row.best.median_s).text, it->row.best.kernel,
                                               cli_times(gain_of(it)).text,
                                               cli_times(best_rival(it) / it->row.best.median_s).text});
-        free(threads);
     }
-    if (report->tuned) cli_table_print(table, stdout, 0);
-    else cli_table_print(table, NULL, 0);
+    printf("%.*s, %s\n\n", op, head->text, threads);
+    cli_table_print(table, stdout, 0);
+    printf("\n");
+    free(threads);
+}
+
+void cli_tune_report(const cli_tune *tune, const hone_session_report *report)
+{
+    means m = means_of(report);
+    for (int i = 0; i < report->count; i++) {
+        bool printed = report->outcomes[i].state != HONE_SESSION_TUNED;
+        for (int j = 0; j < i && !printed; j++)
+            printed = report->outcomes[j].state == HONE_SESSION_TUNED &&
+                      is_alike(&tune->problems[j], &tune->problems[i]);
+        if (!printed) print_group(tune, report, i);
+    }
     if (report->tuned)
-        printf("\n%d of %d problems tuned, %d of them with another choice than before\n"
+        printf("%d of %d problems tuned, %d of them with another choice than before\n"
                "tuned over untuned: %s (geometric mean of %d)\n",
                report->tuned, report->count, m.changed, cli_times(mean(m.gain_sum, m.gains)).text, m.gains);
     if (m.rivals)

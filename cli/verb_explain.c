@@ -118,6 +118,14 @@ static void print_head(const answer *a)
                hone_dtype_name(hone_type_of(a->request.op, a->request.problem)));
 }
 
+/* What the figure of a kernel rests on, in a word. */
+static const char *basis_word(const hone_rt_candidate *it)
+{
+    if (it->measured) return "measured";
+    if (!(it->seconds > 0)) return "";
+    return it->basis && !strncmp(it->basis, "predicted", 9) ? "predicted" : "estimated";
+}
+
 static void print_text(const answer *a)
 {
     int taken = 0;
@@ -132,13 +140,14 @@ static void print_text(const answer *a)
         if (*config) cli_wrap(stdout, 12, config);
         printf("  by        %s\n\n", a->rule);
         free(config);
-        cli_table *table = cli_table_new((const char *[]){"kernel", ">estimate", ">rate", "~configuration", NULL});
+        cli_table *table =
+            cli_table_new((const char *[]){"kernel", ">takes", ">rate", "figure", "~configuration", NULL});
         for (int i = 0; i < taken; i++) {
             const hone_rt_candidate *it = &a->candidates[i];
             char                    *settings = config_text(it);
             double                   rate = it->seconds > 0 ? a->cost.flops / it->seconds : 0;
             cli_table_row(table, (const char *[]){it->kernel->name, cli_time(it->seconds).text,
-                                                  cli_rate(rate, "FLOP/s").text, settings});
+                                                  cli_rate(rate, "FLOP/s").text, basis_word(it), settings});
             free(settings);
         }
         cli_table_print(table, stdout, 2);

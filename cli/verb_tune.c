@@ -49,6 +49,38 @@ static void add(cli_tune *t, const hone_suite_problem *it, int threads)
     t->problems[t->count++] = (hone_session_problem){cli_format("%s", it->text), threads, it->weight};
 }
 
+/* What a launch of it is believed to take as it would be chosen untuned; 0: not known. */
+static double launch_of(const cli_tune *t, const hone_session_problem *it)
+{
+    hone_rt_candidate ranked[HONE_RT_KERNELS_MAX];
+    hone_rt_problem   bytes;
+    const hone_op    *op;
+    const char       *rule;
+    if (hone_rt_problem_parse(t->hone.context, it->text, &op, &bytes) != HONE_OK) return 0;
+    hone_request request = cli_request(&t->hone, op, bytes.bytes);
+    request.threads = it->threads;
+    int count = hone_rt_rank_first(t->hone.context, &request, ranked, HONE_RT_KERNELS_MAX, &rule);
+    return count && !ranked[0].refusal && isfinite(ranked[0].seconds) ? ranked[0].seconds : 0;
+}
+
+/* Of equal weight: what a problem of short launches does not need of its share goes to those of long ones behind it. */
+static void shorter_first(cli_tune *t)
+{
+    double *launch = cli_alloc((size_t)t->count + 1, sizeof *launch);
+    for (int i = 0; i < t->count; i++) {
+        const hone_session_problem it = t->problems[i];
+        const double               its = launch_of(t, &it);
+        int                        at = i;
+        for (; at > 0 && it.threads == t->problems[at - 1].threads && its < launch[at - 1]; at--) {
+            t->problems[at] = t->problems[at - 1];
+            launch[at] = launch[at - 1];
+        }
+        t->problems[at] = it;
+        launch[at] = its;
+    }
+    free(launch);
+}
+
 static int heavier_first(const void *a, const void *b)
 {
     const hone_session_problem *x = a, *y = b;
@@ -76,6 +108,7 @@ static int choose_problems(cli_tune *t)
             if (!suite.problems[i].threads && (pass == 0 || all > 1)) add(t, &suite.problems[i], pass ? all : 1);
     hone_suite_free(&suite);
     if (record) qsort(t->problems, (size_t)t->count, sizeof *t->problems, heavier_first);
+    else shorter_first(t);
     return CLI_FINE;
 }
 

@@ -9,6 +9,7 @@
 
 enum {
     RETRIES = 2,         /* of a preempted sample, before its round is set aside */
+    ROUNDS_MORE = 2,     /* than asked for where fewer than ROUNDS_FEWEST are: whoever asks for so few asks often */
     ROUNDS_FEWEST = 6,   /* fewer carry no 95 % interval */
     DRIFTS = 9,          /* recent rounds that say which drift of the canary is usual */
     SETTLED = 3,         /* successive samples that must agree before the clock counts */
@@ -17,7 +18,7 @@ enum {
 #define SETTLED_WITHIN 0.01  /* shared machines rarely agree closer */
 #define CLOCK_WITHIN   0.02  /* the canary itself repeats within 0.5 % */
 #define FORGIVEN       0.001 /* of a sample: time off the core that changes nothing */
-#define LONG_SAMPLE_S  0.05  /* from here on two samples must do for warm-up */
+#define LONG_SAMPLE_S  0.05  /* from here on two samples must do for warm-up, and nothing is run before one */
 
 /* A lane is a contestant's place in a round. The twin, where there is one, is a last lane of contestant 0. */
 struct lane {
@@ -25,6 +26,7 @@ struct lane {
     int     repeats;
     int     rounds;   /* kept */
     bool    racing;
+    double  last_s;   /* the sample before; 0: none yet */
     double *kept;     /* seconds of one repeat, by round */
     double *spare;    /* the same of rounds set aside: for want of better */
 };
@@ -86,7 +88,9 @@ static hone_status sample(struct bench *b, int at, double *seconds, bool *preemp
 
     if (paused) w->pause(w->self, b->options->pause_s);
     b->last_paused = at;
-    if (!cold) { /* bring back what the contestant before pushed out; after a pause also the clock */
+    /* Bring back what the contestant before pushed out, after a pause also the clock; of a long sample that is little.
+     */
+    if (!cold && lane->last_s < LONG_SAMPLE_S) {
         int before = paused ? lane->repeats : lane->repeats / 8;
         HONE_TRY(run(lane, before > 1 ? before : 1));
     }
@@ -101,14 +105,17 @@ static hone_status sample(struct bench *b, int at, double *seconds, bool *preemp
     if (status) return hone_fail_within(status, "timing %s", who->name);
     on_core = w->on_core_ns ? w->on_core_ns(w->self) - on_core : 0;
     *preempted = w->preemptions(w->self) != pushed && (double)(took - on_core) > FORGIVEN * (double)took;
-    *seconds = (double)(took > 0 ? took : 1) * 1e-9;
+    *seconds = lane->last_s = (double)(took > 0 ? took : 1) * 1e-9;
     return HONE_OK;
 }
 
 /* The same, taken again while it is preempted. */
 static hone_status quiet_sample(struct bench *b, int at, double *seconds, bool *preempted)
 {
-    for (int attempt = 0; attempt <= RETRIES; attempt++) {
+    /* Of several threads it is known that one was pushed off its core, yielding idle ones among them, and not for how
+     * long: taking the sample again would mostly bring the same. */
+    const int retries = b->options->threads > 1 && !b->watch->on_core_ns ? 0 : RETRIES;
+    for (int attempt = 0; attempt <= retries; attempt++) {
         HONE_TRY(sample(b, at, seconds, preempted));
         if (!*preempted) return HONE_OK;
         b->out->preempted++;
@@ -264,7 +271,7 @@ static hone_status all_rounds(struct bench *b, double start)
 {
     const hone_measure_options *o = b->options;
     double deadline = o->budget_s > 0 ? start + o->budget_s : INFINITY, longest = 0;
-    int    most = 3 * o->rounds_max + 10;
+    int    most = o->rounds_max < ROUNDS_FEWEST ? o->rounds_max + ROUNDS_MORE : 3 * o->rounds_max + 10;
     for (int taken = 0; taken < most && b->out->rounds < o->rounds_max; taken++) {
         double began = now(b);
         if (taken > 0 && began + longest > deadline) break;

@@ -141,14 +141,14 @@ double hone_race_scatter(const hone_race *race)
     return hone_stats_median(sorted, count) / (0.6745 * M_SQRT2);
 }
 
-/* log of 2^n times the mean over p in (1/2, 1) of p^above (1 - p)^below: what the bet has won by now. */
-static double log_won(int above, int below)
+/* log of 2^n times the mean over p in (1/2, 1) of p^won (1 - p)^lost. */
+double hone_race_bet(int won, int lost)
 {
     enum { STEPS = 64 };
     double terms[STEPS], greatest = -INFINITY, sum = 0;
     for (int i = 0; i < STEPS; i++) {
         double p = 0.5 + 0.5 * (i + 0.5) / STEPS;
-        terms[i] = above * log(2 * p) + below * log(2 * (1 - p));
+        terms[i] = won * log(2 * p) + lost * log(2 * (1 - p));
         if (terms[i] > greatest) greatest = terms[i];
     }
     for (int i = 0; i < STEPS; i++) sum += exp(terms[i] - greatest);
@@ -170,5 +170,5 @@ bool hone_race_lost(const hone_race *race, int at, int other)
     }
     if (least > fmax((count > 2 ? 1 : FAR_AT_ONCE) * race->options.far, 3 * scatter)) return true;
     if (count >= 3 && least > race->options.margin + beyond[count < 8 ? count : 8] * scatter) return true;
-    return above > below && log_won(above, below) >= -log(race->options.alpha);
+    return above > below && hone_race_bet(above, below) >= -log(race->options.alpha);
 }

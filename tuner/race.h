@@ -42,6 +42,10 @@ int           hone_race_samples(const hone_race *race, int lane, const double **
 hone_interval hone_race_ratio(const hone_race *race, int one, int other, int *rounds);
 /* Has `lane` surely lost against `other`? */
 bool          hone_race_lost(const hone_race *race, int lane, int other);
+/* What a bet at fair odds that a round is rather won than lost has made of 1 after so many of both, as a logarithm; the
+ * odds are mixed evenly over 1/2 .. 1. Where winning is no likelier than losing it reaches log(1 / alpha) with a chance
+ * of alpha at most, however often one looks (Ville's inequality). */
+double        hone_race_bet(int won, int lost);
 /* The scatter of a log ratio; 0 while nothing is known of it. */
 double        hone_race_scatter(const hone_race *race);
 

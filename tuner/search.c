@@ -15,13 +15,23 @@
 enum {
     BATCH = 8,      /* candidates that race beside each other and the champion */
     LANES = BATCH + 2,
+    ROUNDS_FIRST = 2, /* asked for at once: nobody leaves for one sample */
     ROUNDS = 5,     /* of such a race; who looks better than the champion runs on, up to ... */
     ROUNDS_DUEL = 9,
+    ROUNDS_LAST = 3,  /* of the last race, asked for at once behind the fewest */
+    ROUNDS_ALONE = 12, /* of one that nobody is left to race with */
     FINALISTS = 8,  /* candidates that stay ready for the last race, the untuned choice aside */
     ROUNDS_FEWEST = 6,
     PATIENCE_FEWEST = 48, /* trials without a better one, at least, before patience ends it */
 };
 #define FINALIST_WITHIN 0.05 /* log ratio to the best: no further back a finalist */
+/* What a question will take, before any was asked: by the estimate of a launch. An oracle warms up, judges several data
+ * sets, and takes each sample twice. */
+#define ADMIT_LAUNCHES 16
+#define TURN_LAUNCHES  8
+#define ROUND_MORE     0.4 /* of a first round: what each further one of the same question takes */
+#define LAST_LEAST     0.1 /* of the budget, kept for the last race; ... */
+#define LAST_MOST      0.3
 
 /* What the search keeps of a trial, beside the field's. */
 typedef struct runner {
@@ -46,6 +56,8 @@ typedef struct search {
     int                        better;            /* the trial count when the champion last changed for the better */
     int                        launches;
     bool                       stopped;
+    double                     admit_s, turn_s; /* seconds to admit one; of one in a question of one round */
+    double                     reserve_s;       /* of the budget: for the last race */
 } search;
 
 hone_search_options hone_search_defaults(void)
@@ -61,12 +73,33 @@ const char *hone_search_strategy(int index, const char **what)
     return index >= 0 && index < count ? hone_strategies[index]->name : NULL;
 }
 
-static bool out_of_budget(search *s)
+static double clock_of(const search *s)
 {
-    const hone_search_options *o = s->options;
-    if (o->stop && o->stop()) s->stopped = true;
-    if (o->budget_s > 0 && s->oracle->clock(s->oracle->self) - s->began >= o->budget_s) s->stopped = true;
+    return s->oracle->clock(s->oracle->self);
+}
+
+static double left_of(const search *s)
+{
+    return s->options->budget_s > 0 ? s->options->budget_s - s->reserve_s - (clock_of(s) - s->began) : INFINITY;
+}
+
+static double rounds_s(const search *s, int lanes, int rounds)
+{
+    return lanes * s->turn_s * (1 + ROUND_MORE * (rounds - 1));
+}
+
+/* Is there no time for a question that takes so many seconds? Then, or when it is told to, it stops. */
+static bool out_of_budget(search *s, double seconds)
+{
+    if (s->options->stop && s->options->stop()) s->stopped = true;
+    if (left_of(s) <= seconds) s->stopped = true;
     return s->stopped;
+}
+
+/* What was seen last counts, and of what was seen before a part that fades: candidates differ. */
+static void learn(double *seconds, double seen)
+{
+    *seconds = fmax(0.7 * *seconds, seen);
 }
 
 static bool is_right(const search *s, int trial)
@@ -107,42 +140,64 @@ static void note_fate(search *s, int trial, const hone_admission *admission)
     if (!it->ready) s->field.trials[trial].score = INFINITY;
 }
 
-static hone_status admit(search *s, int first, int count)
+/* Is there time to admit another one, and to race it beside so many? The very first is tried in any case. */
+static bool is_affordable(const search *s, int trial, int lanes)
 {
-    hone_choice    choices[BATCH];
-    hone_admission admissions[BATCH];
-    if (count < 1) return HONE_OK;
-    memset(admissions, 0, sizeof admissions);
-    for (int i = 0; i < count; i++) choices[i] = s->field.trials[first + i].choice;
-    HONE_TRY(s->oracle->admit(s->oracle->self, choices, count, admissions));
-    for (int i = 0; i < count; i++) note_fate(s, first + i, &admissions[i]);
-    for (int i = 0; i < count; i++)
-        if (s->runners[first + i].ready) HONE_TRY(hone_race_enter(s->race, &s->runners[first + i].lane));
-    return HONE_OK;
+    return !trial || s->admit_s + rounds_s(s, lanes + 1, ROUNDS_FIRST) <= left_of(s);
+}
+
+/* Admits as many of these as there is time for; *count says how many. */
+static hone_status admit(search *s, int first, int *count)
+{
+    hone_status status = HONE_OK;
+    int         done = 0, lanes = s->champion >= 0;
+    for (; done < *count && is_affordable(s, first + done, lanes); done++) {
+        const double   since = clock_of(s);
+        hone_admission admission = {0};
+        if (done && s->options->stop && s->options->stop()) s->stopped = true;
+        if (s->stopped) break;
+        status = s->oracle->admit(s->oracle->self, &s->field.trials[first + done].choice, 1, &admission);
+        if (status != HONE_OK) break;
+        learn(&s->admit_s, clock_of(s) - since);
+        if (!s->launches) learn(&s->turn_s, s->admit_s * TURN_LAUNCHES / ADMIT_LAUNCHES);
+        note_fate(s, first + done, &admission);
+        if (s->runners[first + done].ready) HONE_TRY(hone_race_enter(s->race, &s->runners[first + done].lane));
+        lanes += s->runners[first + done].ready;
+    }
+    *count = done;
+    return status;
 }
 
 /* --- rounds ---------------------------------------------------------------------------------------------------- */
 
-/* One round of these trials; those that fail leave the list. */
-static hone_status take_round(search *s, int *trials, int *count)
+/* Some rounds of these trials; those that fail leave the list. */
+static hone_status take_rounds(search *s, int *trials, int *count, int rounds)
 {
     int            ids[LANES], left = 0;
-    double         seconds[LANES];
+    const int      lanes = *count;
+    double         seconds[LANES * ROUNDS_FEWEST], since = clock_of(s);
     hone_admission fates[LANES];
     memset(fates, 0, sizeof fates);
-    for (int i = 0; i < *count; i++) ids[i] = s->runners[trials[i]].id;
-    HONE_TRY(s->oracle->time(s->oracle->self, ids, *count, 1, seconds, fates));
-    hone_race_round(s->race);
-    for (int i = 0; i < *count; i++) {
-        if (fates[i].fate != HONE_FATE_RIGHT || !(seconds[i] > 0)) {
-            if (fates[i].fate == HONE_FATE_RIGHT)
+    for (int i = 0; i < lanes; i++) ids[i] = s->runners[trials[i]].id;
+    HONE_TRY(s->oracle->time(s->oracle->self, ids, lanes, rounds, seconds, fates));
+    if (!s->launches) s->turn_s = 0; /* until now it was a guess */
+    learn(&s->turn_s, (clock_of(s) - since) / (lanes * (1 + ROUND_MORE * (rounds - 1))));
+    for (int r = 0; r < rounds; r++) {
+        hone_race_round(s->race);
+        for (int i = 0; i < lanes; i++) {
+            const double taken = seconds[r * lanes + i];
+            if (fates[i].fate != HONE_FATE_RIGHT) continue;
+            if (!(taken > 0)) {
                 hone_admission_say(&fates[i], HONE_FATE_FAILED, "its time is no number");
-            note_fate(s, trials[i], &fates[i]);
-            continue;
+                continue;
+            }
+            s->launches++;
+            HONE_TRY(hone_race_note(s->race, s->runners[trials[i]].lane, taken));
         }
-        s->launches++;
-        HONE_TRY(hone_race_note(s->race, s->runners[trials[i]].lane, seconds[i]));
-        trials[left++] = trials[i];
+    }
+    for (int i = 0; i < lanes; i++) {
+        if (fates[i].fate != HONE_FATE_RIGHT) note_fate(s, trials[i], &fates[i]);
+        else trials[left++] = trials[i];
     }
     *count = left;
     return HONE_OK;
@@ -195,10 +250,12 @@ static hone_status race_batch(search *s, int first, int count)
         if (s->runners[first + i].ready) trials[lanes++] = first + i;
     all = lanes;
     memcpy(raced, trials, sizeof raced);
-    for (int round = 0; round < ROUNDS_DUEL && lanes > (s->champion >= 0); round++) {
+    for (int round = 0, more; round < ROUNDS_DUEL && lanes > (s->champion >= 0); round += more) {
         int left = 0, contenders = 0;
-        if (out_of_budget(s)) break;
-        HONE_TRY(take_round(s, trials, &lanes));
+        more = round ? 1 : ROUNDS_FIRST;
+        if (round + more > ROUNDS) more = ROUNDS_DUEL - round < ROUNDS_FIRST ? ROUNDS_DUEL - round : ROUNDS_FIRST;
+        if (out_of_budget(s, rounds_s(s, lanes, more))) break;
+        HONE_TRY(take_rounds(s, trials, &lanes, more));
         find_champion(s, trials, lanes);
         if (s->champion < 0) break;
         for (int i = 0; i < lanes; i++) {
@@ -206,7 +263,7 @@ static hone_status race_batch(search *s, int first, int count)
             if (!lost) trials[left++] = trials[i];
         }
         lanes = left;
-        if (round + 1 < ROUNDS) continue;
+        if (round + more < ROUNDS) continue;
         left = 0;
         for (int i = 0; i < lanes; i++) { /* from here on only those that may be better */
             bool contends = trials[i] == s->champion || behind(s, trials[i], s->champion, NULL) < 0;
@@ -248,20 +305,28 @@ static void settle(search *s)
 
 /* --- the course of it ------------------------------------------------------------------------------------------ */
 
+/* For the last race: as long as six take for a dozen rounds, within bounds. */
+static void keep_for_last(search *s)
+{
+    const double budget = s->options->budget_s;
+    s->reserve_s = fmin(fmax(rounds_s(s, 6, 12), LAST_LEAST * budget), LAST_MOST * budget);
+}
+
 /* Tries all that was added from `first` on. */
 static hone_status try_from(search *s, int first)
 {
-    for (; first < s->field.trial_count; first += BATCH) {
-        int count = s->field.trial_count - first < BATCH ? s->field.trial_count - first : BATCH;
-        if (out_of_budget(s)) {
-            s->field.trial_count = first; /* what was not tried is no trial */
-            break;
-        }
-        hone_status status = admit(s, first, count);
-        if (status == HONE_ERROR_INTERRUPTED) s->field.trial_count = first;
+    for (int count; first < s->field.trial_count; first += count) {
+        const int wanted = s->field.trial_count - first < BATCH ? s->field.trial_count - first : BATCH;
+        keep_for_last(s);
+        count = first ? wanted : 1; /* the first tells how long questions take */
+        const int asked = count;
+        hone_status status = out_of_budget(s, 0) ? (count = 0, HONE_OK) : admit(s, first, &count);
+        s->stopped |= count < asked;
+        if (status == HONE_OK && count) status = race_batch(s, first, count);
+        if (status != HONE_OK || s->stopped) s->field.trial_count = first + count; /* what was not tried is no trial */
         HONE_TRY(status);
-        HONE_TRY(race_batch(s, first, count));
-        settle(s);
+        if (count) settle(s);
+        if (s->stopped) break;
     }
     return HONE_OK;
 }
@@ -328,11 +393,18 @@ static hone_status race_last(search *s)
     }
     if (s->runners[s->untuned].ready) trials[lanes++] = s->untuned;
     bool was_stopped = s->stopped; /* by trials: there is time for this */
-    for (int round = 0; round < s->options->rounds && lanes > 0; round++) {
+    s->reserve_s = 0;
+    /* fewer of them where there is no time for all: the untuned choice stands last */
+    while (lanes > 2 && rounds_s(s, lanes, ROUNDS_FEWEST) > left_of(s)) trials[lanes - 2] = trials[lanes - 1], lanes--;
+    for (int round = 0, more; round < s->options->rounds && lanes > 0; round += more) {
         int left = 0;
         s->stopped = false;
-        if (out_of_budget(s)) break;
-        HONE_TRY(take_round(s, trials, &lanes));
+        more = round ? ROUNDS_LAST : ROUNDS_FEWEST;
+        if (more > s->options->rounds - round) more = s->options->rounds - round;
+        if (lanes == 1 && round >= ROUNDS_ALONE) break;
+        while (more > 1 && rounds_s(s, lanes, more) > left_of(s)) more--;
+        if (out_of_budget(s, rounds_s(s, lanes, more))) break;
+        HONE_TRY(take_rounds(s, trials, &lanes, more));
         find_champion(s, trials, lanes);
         if (s->champion < 0) break;
         for (int i = 0; i < lanes; i++) {
@@ -464,7 +536,14 @@ hone_status hone_search(const hone_request *request, const hone_choice *starts, 
     HONE_TRY(hone_field_open(&s.field, request, kernels, kernel_count, hone_random_at(options->seed, 1)));
     hone_status status = hone_race_open(&racing, &s.race);
     if (status == HONE_OK) status = s.strategy->open(&s.field, hone_random_at(options->seed, 2), &s.strategist);
-    if (status == HONE_OK) status = try_first(&s, starts, start_count);
+    if (status == HONE_OK) {
+        double launch = start_count && starts[0].kernel->estimate
+                            ? starts[0].kernel->estimate(request, &starts[0].config) : 0;
+        if (!(launch > 0) || !isfinite(launch)) launch = 0;
+        s.admit_s = ADMIT_LAUNCHES * launch;
+        s.turn_s = TURN_LAUNCHES * launch;
+        status = try_first(&s, starts, start_count);
+    }
     if (status == HONE_OK) status = try_more(&s);
     if (status == HONE_OK) status = race_last(&s);
     if (status == HONE_ERROR_INTERRUPTED) { /* the oracle was asked to stop */

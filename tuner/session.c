@@ -12,23 +12,31 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "tuner/race.h"
 #include "tuner/search.h"
 #include "tuner/tape.h"
 #include "tuner/worker.h"
 
 enum {
-    CONFIRM_ROUNDS = 12,
-    CONFIRM_MOST = 48,
+    CONFIRM_ROUNDS = 8, /* of a question; all won, they decide */
+    CONFIRM_MOST = 96,
+    STARTS_MAX = 1 + 8, /* the untuned choice, and what rows say */
     WATCHED_MAX = 512,
     WATCHED_SAMPLES = 32,
     SHUNNED_MAX = 1024,
     HOPELESS =
         8 /* configurations of a kernel that failed, and none is right: all of it is given up for this problem */,
+    HINTS_SIZE = 4096,
     PATH_SIZE = 4096
 };
-#define FASTER     0.01 /* a gain that is smaller is none */
-#define LEAST_S    0.25 /* of a problem's share, as long as there is so much */
-#define FOR_SEARCH 0.75 /* of a problem's share; the rest is to confirm the winner */
+#define FASTER        0.01 /* a gain that is smaller is none */
+#define DOUBT         0.02 /* how often the winner may be confirmed wrongly */
+#define LEAST_S       0.25 /* of a problem's share, as long as there is so much */
+/* To confirm the winner: a worker's start and so many launches, within bounds of the problem's share. */
+#define CONFIRM_S        0.2
+#define CONFIRM_LAUNCHES 200
+#define CONFIRM_LEAST    0.15
+#define CONFIRM_SHARE    0.35
 
 /* A candidate as it is seen from outside while the search runs: for the display, and for the library's figure. */
 typedef struct watched {
@@ -77,14 +85,12 @@ double hone_session_share(const hone_session_problem *problems, int count, int i
     return weights > 0 && left_s > 0 ? left_s * problems[index].weight / weights : 0;
 }
 
-bool hone_session_faster(const double *one, const double *other, int rounds, uint64_t seed)
+hone_session_verdict hone_session_compare(const double *one, const double *other, int rounds)
 {
-    hone_interval ratio;
-    double       *scratch = hone_alloc((size_t)rounds + 1, sizeof *scratch);
-    bool          faster = scratch && hone_stats_ratio(one, other, rounds, 0.95, seed, scratch, &ratio) == HONE_OK &&
-                  hone_interval_below(ratio, 1 / (1 + FASTER));
-    hone_free(scratch);
-    return faster;
+    int won = 0;
+    for (int i = 0; i < rounds; i++) won += one[i] * (1 + FASTER) < other[i];
+    if (hone_race_bet(won, rounds - won) >= -log(DOUBT)) return HONE_SESSION_FASTER;
+    return hone_race_bet(rounds - won, won) >= -log(DOUBT) ? HONE_SESSION_NOT_FASTER : HONE_SESSION_UNDECIDED;
 }
 
 /* --- watching ---------------------------------------------------------------------------------------------------- */
@@ -304,17 +310,73 @@ static int64_t compared(const void *self, int id)
     return hone_worker_compared(self, id);
 }
 
-/* What would be chosen without a row. */
-static hone_status find_starts(session *s, hone_choice *starts, int *count)
+/* What would be chosen without a row; its estimate, 0: unknown. */
+static hone_status find_untuned(session *s, double *seconds)
 {
     hone_rt_candidate ranked[HONE_RT_KERNELS_MAX];
     const char       *rule;
     int               of = hone_rt_rank_first(s->context, &s->request, ranked, HONE_RT_KERNELS_MAX, &rule);
     HONE_CHECK(of && !ranked[0].refusal, HONE_ERROR_UNSUPPORTED, "no kernel on %s takes \"%s\"", s->device->name,
                s->text);
-    s->untuned = starts[0] = (hone_choice){ranked[0].kernel, ranked[0].config};
-    *count = 1;
+    s->untuned = (hone_choice){ranked[0].kernel, ranked[0].config};
+    *seconds = ranked[0].seconds > 0 && isfinite(ranked[0].seconds) ? ranked[0].seconds : 0;
     return HONE_OK;
+}
+
+/* "kernel\tconfiguration\t" of each; what does not fit is left out. */
+static void hint(hone_text *text, const hone_rt_figure *figure)
+{
+    char one[sizeof figure->kernel + sizeof figure->config + 2];
+    int  length = snprintf(one, sizeof one, "%s\t%s\t", figure->kernel, figure->config);
+    for (int i = 0; one[i]; i++)
+        if ((unsigned char)one[i] < ' ' && one[i] != '\t') return; /* no name that hone gave */
+    if (*figure->kernel && text->length + (size_t)length < text->capacity) hone_text_add(text, "%s", one);
+}
+
+static bool hint_of_near(void *self, const hone_rt_row *row, int layer)
+{
+    (void)layer;
+    hint(self, &row->best);
+    return true;
+}
+
+/* What rows say of this problem, and of near ones, those of this session among them: names, which need not stand for
+ * anything here. */
+static void read_hints(session *s, char *out, size_t capacity)
+{
+    hone_text     text = hone_text_in(out, capacity);
+    hone_sentence before;
+    hone_rt_row   row;
+    int           layer;
+    hone_sentence_keep(&before);
+    (void)!hone_rt_rows_refresh(s->rows); /* where they cannot be read again, those of before stand */
+    for (int i = 0; i < 2 && hone_rt_rows_next(s->rows, &s->request, i, &row, &layer) == HONE_OK; i++) {
+        hint(&text, &row.best);
+        hint(&text, &row.next);
+    }
+    (void)!hone_rt_rows_near(s->rows, &s->request, hint_of_near, &text);
+    hone_sentence_back(&before);
+}
+
+/* The untuned choice, and of what is hinted at all that could be tried here. */
+static int find_starts(session *s, char *hints, const hone_kernel *const *kernels, int kernel_count, hone_choice *out)
+{
+    hone_sentence before;
+    int           count = 0;
+    char         *name, *config;
+    out[count++] = s->untuned;
+    hone_sentence_keep(&before);
+    while (count < STARTS_MAX && (name = strsep(&hints, "\t")) && *name && (config = strsep(&hints, "\t"))) {
+        for (int i = 0; i < kernel_count; i++) {
+            hone_choice it = {.kernel = kernels[i]};
+            bool        known = strcmp(kernels[i]->name, name) != 0 ||
+                         hone_config_parse(&s->request, kernels[i], config, &it.config) != HONE_OK;
+            for (int j = 0; j < count && !known; j++) known = same_choice(&it, &out[j]);
+            if (!known && count < STARTS_MAX) out[count++] = it;
+        }
+    }
+    hone_sentence_back(&before);
+    return count;
 }
 
 /* All that take the problem, those slow by intent only where nothing else does. */
@@ -366,37 +428,56 @@ static void keep_samples(hone_rt_row *row, const double *samples, int count)
     memcpy(row->samples, samples, (size_t)row->sample_count * sizeof *samples);
 }
 
-/* The winner beside the untuned choice, measured anew. *faster: it is that without doubt; figures go into the row. */
+/* Rounds of both until it is decided, or no further question fits. HONE_ERROR_UNSUPPORTED: one of them failed. */
+static hone_status duel(session *s, const hone_oracle *oracle, const int ids[2], double until, double *first,
+                        double *second, int *rounds, hone_session_verdict *verdict)
+{
+    hone_admission fates[2];
+    double         seconds[2 * CONFIRM_ROUNDS], takes = 0;
+    for (*rounds = 0; *rounds + CONFIRM_ROUNDS <= CONFIRM_MOST && *verdict == HONE_SESSION_UNDECIDED;) {
+        double since = oracle->clock(oracle->self);
+        if (stopped(s) || since + takes > until) break;
+        HONE_TRY(oracle->time(oracle->self, ids, 2, CONFIRM_ROUNDS, seconds, fates));
+        if (fates[0].fate != HONE_FATE_RIGHT || fates[1].fate != HONE_FATE_RIGHT) return HONE_ERROR_UNSUPPORTED;
+        for (int r = 0; r < CONFIRM_ROUNDS; r++) {
+            first[*rounds] = seconds[2 * r];
+            second[(*rounds)++] = seconds[2 * r + 1];
+        }
+        takes = oracle->clock(oracle->self) - since;
+        *verdict = hone_session_compare(second, first, *rounds);
+    }
+    return HONE_OK;
+}
+
+/* The winner beside the untuned choice, both admitted anew by another worker, whose memory lies otherwise. *faster: it
+ * is that without doubt; figures go into the row, none where one of them fails or there is no time. */
 static hone_status confirm(session *s, const hone_oracle *oracle, const hone_choice *winner, double until,
                            hone_rt_row *row, bool *faster)
 {
-    const hone_choice both[2] = {s->untuned, *winner};
-    hone_admission    it[2] = {{0}}, fates[2];
-    double            seconds[2 * CONFIRM_MOST], first[CONFIRM_MOST], second[CONFIRM_MOST];
-    int               rounds = 0;
+    const hone_choice    both[2] = {s->untuned, *winner};
+    hone_admission       it[2] = {{0}};
+    double               first[CONFIRM_MOST], second[CONFIRM_MOST];
+    int                  rounds = 0, ids[2];
+    hone_session_verdict verdict = HONE_SESSION_UNDECIDED;
     *faster = false;
     s->stage = "confirming";
-    HONE_TRY(oracle->admit(oracle->self, both, 2, it));
-    if (it[0].fate != HONE_FATE_RIGHT || it[1].fate != HONE_FATE_RIGHT) return HONE_OK;
-    const int ids[2] = {it[0].id, it[1].id};
-    while (rounds < CONFIRM_MOST && !*faster) {
-        int more = CONFIRM_ROUNDS;
-        HONE_TRY(oracle->time(oracle->self, ids, 2, more, seconds, fates));
-        if (fates[0].fate != HONE_FATE_RIGHT || fates[1].fate != HONE_FATE_RIGHT) return HONE_OK;
-        for (int r = 0; r < more; r++) {
-            first[rounds] = seconds[2 * r];
-            second[rounds++] = seconds[2 * r + 1];
-        }
-        *faster = hone_session_faster(second, first, rounds, hone_random_at(s->options->seed, (uint64_t)rounds));
-        if (oracle->clock(oracle->self) > until || stopped(s)) break;
+    if (s->worker) hone_worker_renew(s->worker);
+    hone_status status = oracle->admit(oracle->self, both, 2, it);
+    if (status != HONE_OK) return status;
+    for (int i = 0; i < 2; i++) ids[i] = it[i].id;
+    if (it[0].fate == HONE_FATE_RIGHT && it[1].fate == HONE_FATE_RIGHT)
+        status = duel(s, oracle, ids, until, first, second, &rounds, &verdict);
+    if (status == HONE_OK && rounds) {
+        *faster = verdict == HONE_SESSION_FASTER;
+        row->compared = hone_tape_compared(s->tape, *faster ? ids[1] : ids[0]);
+        keep_samples(row, *faster ? second : first, rounds);
+        figure_of(s, &s->untuned, first, rounds, &row->untuned);
+        row->best = row->untuned;
+        if (*faster) figure_of(s, winner, second, rounds, &row->best);
     }
-    row->compared = hone_tape_compared(s->tape, *faster ? ids[1] : ids[0]);
-    keep_samples(row, *faster ? second : first, rounds);
-    figure_of(s, &s->untuned, first, rounds, &row->untuned);
-    row->best = row->untuned;
-    if (*faster) figure_of(s, winner, second, rounds, &row->best);
-    for (int i = 0; i < 2; i++) oracle->drop(oracle->self, ids[i]);
-    return HONE_OK;
+    for (int i = 0; i < 2; i++)
+        if (it[i].fate == HONE_FATE_RIGHT) oracle->drop(oracle->self, ids[i]);
+    return status == HONE_ERROR_UNSUPPORTED ? HONE_OK : status;
 }
 
 /* Findings come best first: the first of a kernel is its quickest. */
@@ -416,7 +497,7 @@ static void note_rivals(const session *s, const hone_search_result *found, hone_
 }
 
 /* From what was found to a row. */
-static hone_status conclude(session *s, const hone_oracle *oracle, const hone_search_result *found,
+static hone_status conclude(session *s, const hone_oracle *oracle, const hone_search_result *found, double for_confirm,
                             hone_session_outcome *out)
 {
     const hone_finding *winner = &found->findings[0], *untuned = &found->findings[found->untuned];
@@ -424,7 +505,10 @@ static hone_status conclude(session *s, const hone_oracle *oracle, const hone_se
     bool same = same_choice(&winner->choice, &s->untuned), untuned_right = untuned->fate == HONE_FATE_RIGHT;
     *row = row_of(s, HONE_RT_ROW_MEASURED);
     row->complete = found->complete;
-    if (!same && untuned_right) HONE_TRY(confirm(s, oracle, &winner->choice, s->share_s, row, &out->confirmed));
+    if (!same && untuned_right) {
+        double until = fmax(s->share_s, oracle->clock(oracle->self) + for_confirm);
+        HONE_TRY(confirm(s, oracle, &winner->choice, s->share_s > 0 ? until : INFINITY, row, &out->confirmed));
+    }
     if (!*row->best.kernel) { /* nothing to be confirmed: the untuned choice won, or cannot be used at all */
         const hone_finding *best = untuned_right && !same ? untuned : winner;
         figure_of_finding(s, best, &row->best);
@@ -461,31 +545,40 @@ static bool any_right(const hone_search_result *found)
 
 static hone_status tune(session *s, hone_session_outcome *out)
 {
-    hone_choice         starts[2];
+    hone_choice         starts[STARTS_MAX];
     const hone_kernel  *kernels[HONE_RT_KERNELS_MAX];
     int                 start_count, kernel_count;
     hone_search_result  found;
     const hone_op      *op;
+    double              launch = 0, for_confirm = 0;
+    char                hints[HINTS_SIZE] = "";
     HONE_TRY(hone_rt_problem_parse(s->context, s->problems[s->index].text, &op, &s->problem));
     s->request = (hone_request){.device = s->device, .op = op, .problem = s->problem.bytes,
                                 .threads = s->problems[s->index].threads,
                                 .alignment = s->options->alignment ? s->options->alignment : HONE_KERNEL_ALIGNMENT_MAX,
                                 .flags = s->options->flags};
     hone_rt_problem_print(op, s->problem.bytes, s->text, sizeof s->text);
-    HONE_TRY(find_starts(s, starts, &start_count));
+    HONE_TRY(find_untuned(s, &launch));
     kernel_count = find_kernels(s, kernels);
+    read_hints(s, hints, sizeof hints);
     read_quarantine(s);
     HONE_TRY(open_worker(s));
     HONE_TRY(hone_tape_problem(s->tape, s->index, &s->live, s->options->oracle ? NULL : compared));
+    HONE_TRY(hone_tape_starts(s->tape, hints, sizeof hints)); /* once it has begun, no newer row changes them */
+    start_count = find_starts(s, hints, kernels, kernel_count, starts);
     s->taped = hone_tape_oracle(s->tape);
     const hone_oracle   oracle = {watched_admit, watched_time, watched_drop, watched_clock, s};
     hone_search_options how = hone_search_defaults();
     if (s->options->strategy) how.strategy = s->options->strategy;
     how.seed = hone_random_at(s->options->seed, (uint64_t)s->index);
     how.stop = s->options->stop;
-    how.budget_s = s->share_s > 0 ? FOR_SEARCH * s->share_s : 0;
+    if (s->share_s > 0) {
+        for_confirm = fmin(CONFIRM_S + CONFIRM_LAUNCHES * launch, CONFIRM_SHARE * s->share_s);
+        for_confirm = fmax(for_confirm, CONFIRM_LEAST * s->share_s);
+        how.budget_s = s->share_s - for_confirm;
+    }
     hone_status status = hone_search(&s->request, starts, start_count, kernels, kernel_count, &oracle, &how, &found);
-    if (status == HONE_OK && !stopped(s)) status = conclude(s, &oracle, &found, out);
+    if (status == HONE_OK && !stopped(s)) status = conclude(s, &oracle, &found, for_confirm, out);
     bool early = status == HONE_ERROR_UNSUPPORTED && !found.complete && any_right(&found);
     if (early) status = HONE_ERROR_TIMEOUT; /* the share was spent before anything was timed */
     if (status == HONE_ERROR_UNSUPPORTED && found.count)

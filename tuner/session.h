@@ -2,16 +2,17 @@
  *
  *     for each problem, as long as there is budget:
  *         its share of what is left, by weight
- *         a search among all kernels (tuner/search.h), tried in a worker process (tuner/worker.h)
- *         the winner against the untuned choice once more, in a measurement of its own: only where it is faster there,
- *         too, is it the row's best; else the untuned choice is
+ *         a search among all kernels (tuner/search.h), tried in a worker process (tuner/worker.h); it begins with the
+ *         untuned choice, with what rows say of this problem, and with what was best for near ones
+ *         the winner against the untuned choice once more, in a process and in seconds of their own, until a sequential
+ *         test decides: only where it is faster there, too, is it the row's best; else the untuned choice is
  *         the row, and one for each candidate that crashed, hung or was wrong: on the disk before the next problem
  *
  * All answers are taped (tuner/tape.h) beside the profile: a session that was interrupted or killed goes on, by itself,
  * when the same one is begun again, and measures nothing twice. Its budget goes on as well.
  *
- * Overshoot: a problem's share is looked at between two questions, so it is overrun by one question at most, and what
- * it took is missing from what the others share. */
+ * Overshoot: a problem's share is looked at between two questions, and none is asked that would not fit, by what those
+ * before took; so it is overrun by one deadline at most, and what it took is missing from what the others share. */
 #ifndef HONE_TUNER_SESSION_H
 #define HONE_TUNER_SESSION_H
 
@@ -106,7 +107,13 @@ void        hone_session_report_free(hone_session_report *report);
 /* What of `left_s` seconds belongs to problem `index` when it and those behind it share them by weight. */
 double hone_session_share(const hone_session_problem *problems, int count, int index, double left_s);
 
-/* Is the one faster than the other beyond doubt, by figures of the same rounds? */
-bool hone_session_faster(const double *one, const double *other, int rounds, uint64_t seed);
+/* Is the one faster than the other by more than one percent? By figures of the same rounds, one after the other: it may
+ * be asked after each of them, and is wrong in one of fifty cases at most however often it is. */
+typedef enum hone_session_verdict {
+    HONE_SESSION_UNDECIDED,
+    HONE_SESSION_FASTER,
+    HONE_SESSION_NOT_FASTER
+} hone_session_verdict;
+hone_session_verdict hone_session_compare(const double *one, const double *other, int rounds);
 
 #endif

@@ -36,6 +36,7 @@ struct hone_tape {
     bool       *done;
     /* of the problem at hand */
     int         index, next, end; /* lines that may still answer */
+    const char *starts;           /* NULL: the file does not tell */
     const hone_oracle *live;
     int64_t (*compared)(const void *self, int id);
     double      clock, live_from; /* the tape's time so far; of the live clock when it was first asked */
@@ -165,6 +166,7 @@ hone_status hone_tape_problem(hone_tape *tape, int index, const hone_oracle *liv
     tape->count = 0;
     tape->clock = 0;
     tape->lived = false;
+    tape->starts = NULL;
     for (int i = 0; i < tape->line_count; i++) /* the last time that it was begun counts */
         if (sscanf(tape->lines[i], "problem %d", &at) == 1 && at == index) found = i;
     tape->next = tape->end = 0;
@@ -173,11 +175,29 @@ hone_status hone_tape_problem(hone_tape *tape, int index, const hone_oracle *liv
         snprintf(line, sizeof line, "problem %d", index);
         return write_line(tape, line);
     }
-    tape->next = tape->end = found + 1;
+    tape->next = found + 1;
+    if (tape->next < tape->line_count && !strncmp(tape->lines[tape->next], "starts ", 7))
+        tape->starts = tape->lines[tape->next++] + 7;
+    tape->end = tape->next;
     while (tape->end < tape->line_count &&
            (!strncmp(tape->lines[tape->end], "admit ", 6) || !strncmp(tape->lines[tape->end], "time ", 5)))
         tape->end++;
     return HONE_OK;
+}
+
+hone_status hone_tape_starts(hone_tape *tape, char *text, size_t capacity)
+{
+    if (tape->starts) {
+        snprintf(text, capacity, "%s", tape->starts);
+        return HONE_OK;
+    }
+    size_t length = strlen(text);
+    char  *line = hone_alloc(length + sizeof "starts ", 1);
+    if (!line) return HONE_ERROR_MEMORY;
+    snprintf(line, length + sizeof "starts ", "starts %s", text);
+    hone_status status = write_line(tape, line);
+    hone_free(line);
+    return status;
 }
 
 /* What was asked is not what was asked then: this problem is begun anew in the file, with what is known of it. */

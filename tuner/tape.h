@@ -32,6 +32,9 @@ int hone_tape_kept(const hone_tape *tape);
  * admitted; both are borrowed. */
 hone_status hone_tape_problem(hone_tape *tape, int index, const hone_oracle *live,
                               int64_t (*compared)(const void *self, int id));
+/* What the search of this problem began with, as one line of text: where the tape holds that, it takes the place of
+ * `text`; else `text` is kept. Asked once, before the first answer. */
+hone_status hone_tape_starts(hone_tape *tape, char *text, size_t capacity);
 hone_oracle hone_tape_oracle(hone_tape *tape);
 int64_t     hone_tape_compared(const hone_tape *tape, int id);
 /* Does it hold the answer to whether this is right, and is that the next one? */

@@ -676,6 +676,11 @@ void hone_worker_take(hone_worker *worker, const hone_request *request)
     worker->start = hone_now_ns();
 }
 
+void hone_worker_renew(hone_worker *worker)
+{
+    end_worker(worker, true);
+}
+
 int64_t hone_worker_compared(const hone_worker *worker, int id)
 {
     const candidate *c = candidate_of((hone_worker *)(uintptr_t)worker, id);

@@ -44,6 +44,8 @@ void        hone_worker_close(hone_worker *worker); /* NULL is fine */
 /* From now on candidates are of this request, which is borrowed until the next one. Ids of the last one are dead. */
 void        hone_worker_take(hone_worker *worker, const hone_request *request);
 hone_oracle hone_worker_oracle(hone_worker *worker);
+/* The process ends; the next question finds another, which is told what candidates it is asked about. */
+void        hone_worker_renew(hone_worker *worker);
 
 /* Of an id that is or was right: elements that the judge held against the reference. */
 int64_t hone_worker_compared(const hone_worker *worker, int id);

