@@ -66,8 +66,18 @@ static bool lines_collide(int64_t count, int64_t apart, double cache_bytes)
     return count > sets * WAYS;
 }
 
-/* The tiles, what b costs where it comes from afar line by line, and what shows of reading it again for each strip: the
- * more, the less of a panel stays in the second-level cache. Fitted as packed_estimate was. */
+/* Do `count` lines lie on so many pages, or a power of two of pages apart, that translations are looked up anew? */
+static bool pages_collide(int64_t count, int64_t apart)
+{
+    enum { PAGE = 4096, KEPT = 3072 };
+    int64_t each = 1;
+    for (int64_t stride = hone_max(apart, -apart); stride && stride % (2 * PAGE) == 0; stride /= 2) each *= 2;
+    return hone_max(apart, -apart) >= PAGE && count * each > KEPT;
+}
+
+/* The tiles, and beside them what comes from caches; what comes from memory is waited for. b is read down its panels,
+ * once from afar, and again for each strip from where a panel stays; a once a panel; c is written in pieces of lines.
+ */
 static double direct_estimate(const hone_request *request, const hone_config *config)
 {
     const hone_be_device *device = request->device;
@@ -79,29 +89,36 @@ static double direct_estimate(const hone_request *request, const hone_config *co
 
     const double k = (double)f->k, m = (double)f->m, n = (double)f->n, items = (double)f->items;
     const double strips = (double)plan.strips, panels = (double)plan.panels;
-    const double all = (f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n) * items;
-    const double panel = f->bytes_b * k * fmin(n, tile->n);
+    const double a = f->bytes_a * m * k, b = f->bytes_b * k * n, c = f->bytes_c * m * n, all = (a + b + c) * items;
+    const double width = f->bytes_b * fmin(n, tile->n), panel = width * k;
     const double l2 = device->cpu.cache_bytes[HONE_LEVEL_L2] ? (double)device->cpu.cache_bytes[HONE_LEVEL_L2] : 1 << 20;
     const double l1 =
         device->cpu.cache_bytes[HONE_LEVEL_L1] ? (double)device->cpu.cache_bytes[HONE_LEVEL_L1] : 32 << 10;
-    const bool   far = lines_collide(f->k, f->b_k * f->bytes_b, l2);
+    const bool   down = !f->b_width && k > 1;
 
-    double seconds = hone_matmul_tiles_seconds(device, tile, f->m, f->n, f->k, 1);
-    if (f->a_k == 1 && lines_collide(plan.rows + (plan.longer > 0), f->a_m * f->bytes_a, l1)) seconds *= 1.25;
-    if (panel > l2 / 4) seconds *= 1 + 0.2 * fmin(1, (panel - l2 / 4) / (l2 / 2));
-    const bool   down = !f->b_width && k > 1 && hone_matmul_level(device, all) == HONE_LEVEL_MEMORY;
-    const bool   once = plan.strips == 1 && !f->b_width && f->bytes_b * k * n > l2; /* nothing to hide it behind */
-    const double slow = down ? HONE_MATMUL_DOWN_COLUMNS : far || once ? 2 : 0.4; /* what of it shows */
-    seconds += hone_matmul_read_seconds(device, f->bytes_b * k * n, all) * slow;
-    const bool near = f->k >= 12 && hone_matmul_level(device, all) <= HONE_LEVEL_L2; /* beside the products, then */
-    seconds += hone_matmul_read_seconds(device, m * (f->bytes_a * k + f->bytes_c * n), all) * (near ? 0.25 : 1);
-    /* c from afar: each tile writes a piece of some lines, and comes back to the next piece when they have left */
-    if (panels > 1 && f->bytes_c * m * n * items > l2)
-        seconds += hone_matmul_write_seconds(device, f->bytes_c * m * n, all) * (f->k < 64 ? 2 : 0.5);
-    seconds +=
-        hone_matmul_read_seconds(device, f->bytes_b * k * n * (strips - 1), far ? all : panel) * (far ? 0.4 : 0.05);
-    seconds += hone_matmul_read_seconds(device, f->bytes_a * m * k * (panels - 1), f->bytes_a * m * k) * 0.05;
-    if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, f->bytes_c * m * n, 0) * 4;
+    double tiles = hone_matmul_tiles_seconds(device, tile, f->m, f->n, f->k, 1);
+    if (f->a_k == 1 && lines_collide(plan.rows + (plan.longer > 0), f->a_m * f->bytes_a, l1)) tiles *= 1.25;
+
+    const bool   caches = hone_matmul_level(device, all) > HONE_LEVEL_L2;
+    /* Lines beside a panel come with it; where it does not stay in the second-level cache beside a, it is read again
+     * from the last one, and what lies across lines is asked for twice. */
+    const double kept = k * (width + (f->b_width || panels < 2 ? 0 : 192)) + fmin(a, l2),
+                 leaves = fmin(fmax(kept / l2 - 1, 0), 1);
+    const double across = (f->b_k * f->bytes_b) % 64 ? 2 : 1;
+    double near = hone_matmul_near_seconds(device, b, all) * (down && caches ? hone_matmul_near_down(width) : 1);
+    near += hone_matmul_near_seconds(device, b * (strips - 1), fmin(panel, l2)) * 0.3 * (1 - leaves);
+    near += hone_matmul_near_seconds(device, b * (strips - 1), l2 + 1) * hone_matmul_near_down(width) * across * leaves;
+    near += hone_matmul_near_seconds(device, a, all) + hone_matmul_near_seconds(device, a * (panels - 1), kept) * 0.3;
+    double seconds = cbrt(tiles * tiles * tiles + near * near * near);
+    seconds += hone_matmul_far_seconds(device, b, all) * (down ? hone_matmul_far_down(width) : 1);
+    seconds += hone_matmul_far_seconds(device, b * (strips - 1), panel) * hone_matmul_far_down(width);
+    seconds += hone_matmul_far_seconds(device, a, all) + hone_matmul_far_seconds(device, a * (panels - 1), kept);
+    if (pages_collide(f->k, f->b_k * f->bytes_b))
+        seconds += k * panels * (strips - 1) * 5e-9; /* measured at 2048, 4096 */
+    const double write = hone_matmul_write_near_seconds(device, c, all);
+    seconds += caches ? write * (f->k < 64 ? 1.2 : 0.3) : write * (f->k < 12 ? 1 : 0.1);
+    seconds += 3 * hone_matmul_far_seconds(device, c, all);
+    if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, c, 0) * 4;
 
     const double units = items * panels, threads = units < plan.threads ? units : plan.threads;
     const double fork = hone_matmul_fork_seconds(device, threads);

@@ -184,7 +184,8 @@ static double dots_estimate(const hone_request *request, const hone_config *conf
     const double fetch =
         hone_matmul_read_seconds_by(device, items * (f->bytes_b * k * n + f->bytes_a * m * k), all, threads);
     one *= items * share;
-    one = hone_matmul_level(device, all) == HONE_LEVEL_MEMORY ? one + fetch : hone_matmul_overlap(one, fetch);
+    const double beside = hone_matmul_beside(one, fetch);
+    one = beside + hone_matmul_far(device, all) * (one + fetch - beside);
     one += share * items * (m * n * 2 + m * groups * 4) * cycle;
     const double fork = hone_matmul_fork_seconds(device, threads);
     return one + share * units * 40e-9 + fork + 30e-9;

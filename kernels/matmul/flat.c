@@ -172,7 +172,8 @@ static double flat_estimate(const hone_request *request, const hone_config *conf
     const double fetch =
         hone_matmul_read_seconds_by(device, items * (f->bytes_b * k * n + f->bytes_a * m * k), all, threads);
     /* a few long streams: caches are read beside multiplying, nearly all; memory is not */
-    one = level == HONE_LEVEL_MEMORY ? one + fetch : fmax(one, fetch) + fmin(one, fetch) / 10;
+    const double beside = hone_matmul_beside(one, fetch);
+    one = beside + hone_matmul_far(device, all) * (one + fetch - beside);
     const double fork = hone_matmul_fork_seconds(device, threads);
     return one + share * units * 40e-9 + fork + 30e-9;
 }

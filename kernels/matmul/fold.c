@@ -150,21 +150,27 @@ static double fold_estimate(const hone_request *request, const hone_config *conf
     const double m = (double)f->m, n = (double)f->n, k = (double)f->k, items = (double)f->items, bytes = f->bytes;
     const double cycle = 2.0 * lanes / hone_matmul_peak_of(device, plan.kit->isa, f->type, lanes);
     const double vectors = plan.vectors, steps = ceil(k / plan.group);
-    const double rows = fmin(fmin(plan.kit->rows[plan.vectors], plan.rows), m);
-    const double step = fmax(fmax(vectors, 1 + vectors / rows), 4 / rows) * 1.03; /* for a row; four: a latency */
-    const double fold = 3 * vectors * (1 - 1.0 / plan.group);
+    const double waits = hone_matmul_latency_seconds(device, f->type) / cycle;
+    const double fold = 2 * vectors * (1 - 1.0 / plan.group);
     const bool   whole = !plan.by_room && plan.line == f->n && f->c_m == f->n;
     const bool   flat = plan.vectors == 1 && f->b_n == 1 && f->b_k == f->n;
-    const double copy = flat ? steps * 3 : k * (n * 1.2 + 3);
+    const double copy = flat ? steps * 5 : k * (n * 1.2 + 3);
     const double segments = (double)plan.segments;
-    double one = m * segments * (fold + (whole ? vectors / plan.group + 1 : 4)) + m * steps * step +
-                 m / rows * segments * (f->k % plan.group ? 20 + 2 * rows : 15) + 30;
-
+    double       one = 60 + m * segments * (fold + (whole ? vectors / plan.group + 1 : 5));
+    /* strips of as many rows as registers hold, then of four, two and one, as fold.inl deals them out */
+    int64_t left = f->m, rows = hone_min(plan.kit->rows[plan.vectors], plan.rows);
+    for (; left > 0; rows = rows > 4 ? 4 : rows > 2 ? 2 : 1) {
+        const double r = (double)rows, strips = (double)(left / rows);
+        const double step = fmax(fmax(r * vectors, r + vectors), waits) * 1.03;
+        one += strips * (steps * step + segments * (f->k % plan.group ? 8 + r : 8));
+        left %= rows;
+    }
     one *= cycle;
     const double threads = fmin(items * (double)plan.ranges, plan.threads);
     const double all = items * bytes * (m * k + k * n + m * n);
     const double reads = hone_matmul_read_seconds(device, bytes * m * k, all);
-    one = hone_matmul_level(device, all) == HONE_LEVEL_MEMORY ? one + reads : hone_matmul_overlap(one, reads);
+    const double beside = hone_matmul_beside(one, reads);
+    one = beside + hone_matmul_far(device, all) * (one + reads - beside);
     if (plan.by_room) one += hone_matmul_read_seconds(device, bytes * m * n, 0) * 4 + m * 2e-9;
     const double fork = hone_matmul_fork_seconds(device, threads);
     const double once = copy * cycle;

@@ -152,39 +152,57 @@ double hone_matmul_peak(const hone_be_device *device, const hone_matmul_tile *ti
     return hone_matmul_peak_of(device, tile->isa, tile->type, tile->kit->lanes);
 }
 
+/* An addition takes four cycles wherever hone runs, and vectors of 256 bits begin two a cycle. */
+double hone_matmul_latency_seconds(const hone_be_device *device, hone_dtype type)
+{
+    const double measured = device->ceilings_known ? device->ceilings.flops[HONE_ISA_AVX2][type][HONE_WIDTH_ONE] : 0;
+    return measured > 0 ? 8 * 2.0 * 256 / hone_dtype_bits(type) / measured : 4 / 3e9;
+}
+
 double hone_matmul_tiles_seconds(const hone_be_device *device, const hone_matmul_tile *tile, int64_t m, int64_t n,
                                  int64_t k, int64_t k_blocks)
 {
-    enum { IN_FLIGHT = 8 }; /* two a cycle, four cycles each */
-    const double multiply = 0.95, load = 0.17,
-                 around = 10e-9; /* fitted: 14 x 2 vectors 4.5 % over, 8 x 3 and 6 x 4 2.5 */
+    /* Measured: what a step takes beyond its multiplications, 0.8 of one for 14 rows, 0.35 for 8; and a tile, where
+     * registers hold no more than its sums. */
     const int    lanes = tile->kit->lanes;
+    const bool   wide = tile->isa == HONE_ISA_AVX512;
+    const double load = 0.05, around = wide ? tile->m * (tile->n / lanes) > 24 ? 15e-9 : 5e-9 : 10e-9;
     if (m <= 0 || n <= 0) return 0;
+    const double slot = 2 * lanes / hone_matmul_peak(device, tile);
+    const double waits = hone_matmul_latency_seconds(device, tile->type) / slot;
     const double strips = (double)hone_divide_up(m, tile->m), rows = (double)m / strips;
     double       steps = 0;
     const int64_t panels = n / tile->n;
     for (int whole = 0; whole < 2; whole++) {
         const double count = whole ? (double)panels : n % tile->n ? 1 : 0;
         const double vectors = (double)(whole ? tile->n / lanes : hone_divide_up(n % tile->n, lanes));
-        if (count > 0) steps += count * fmax(multiply * rows * vectors + load * (rows + vectors), IN_FLIGHT);
+        if (count > 0) steps += count * (fmax(fmax(rows * vectors, vectors + rows / 2), waits) + load * rows);
     }
-    return strips * steps * (double)k * 2 * lanes / hone_matmul_peak(device, tile) +
-           strips * (double)hone_divide_up(n, tile->n) * (double)k_blocks * around;
+    /* Parts of vectors are stored by masks, which are slow of AVX2: measured at 4 and 7 columns. */
+    const double masked = wide || n % lanes == 0 ? 0 : 4e-9 * (double)m * (double)k_blocks;
+    return strips * steps * (double)k * slot +
+           strips * (double)hone_divide_up(n, tile->n) * (double)k_blocks * around + masked;
+}
+
+/* Of the size of a cache: as measured, or presumed. */
+static double cache_bytes(const hone_be_device *device, int level)
+{
+    static const double presumed[HONE_LEVEL_MEMORY] = {32 << 10, 1 << 20, 16 << 20};
+    return device->cpu.cache_bytes[level] ? (double)device->cpu.cache_bytes[level] : presumed[level];
 }
 
 int hone_matmul_level(const hone_be_device *device, double footprint)
 {
-    static const double size[HONE_LEVEL_MEMORY] = {32 << 10, 1 << 20, 16 << 20};
     int level = 0;
     for (; level < HONE_LEVEL_MEMORY; level++)
-        if (footprint <= (device->cpu.cache_bytes[level] ? (double)device->cpu.cache_bytes[level] : size[level])) break;
+        if (footprint <= cache_bytes(device, level)) break;
     return level;
 }
 
-double hone_matmul_read_seconds_by(const hone_be_device *device, double bytes, double footprint, int threads)
+/* Bytes a second of one level, by so many threads. */
+static double read_rate(const hone_be_device *device, int level, int threads)
 {
     static const double presumed[HONE_LEVEL_COUNT] = {150e9, 80e9, 30e9, 12e9};
-    const int level = hone_matmul_level(device, footprint);
     const double *measured = device->ceilings.read[level];
     double rate = device->ceilings_known && measured[HONE_WIDTH_ONE] > 0 ? measured[HONE_WIDTH_ONE] : presumed[level];
     if (threads > 1) {
@@ -192,7 +210,32 @@ double hone_matmul_read_seconds_by(const hone_be_device *device, double bytes, d
         if (device->ceilings_known && measured[HONE_WIDTH_ALL] > 0 && rate > measured[HONE_WIDTH_ALL])
             rate = measured[HONE_WIDTH_ALL];
     }
-    return bytes / rate;
+    return rate;
+}
+
+double hone_matmul_far(const hone_be_device *device, double footprint)
+{
+    const double last = cache_bytes(device, HONE_LEVEL_MEMORY - 1);
+    return fmin(fmax(log(footprint / (last / 4)) / log(4), 0), 1);
+}
+
+double hone_matmul_near_seconds(const hone_be_device *device, double bytes, double footprint)
+{
+    const int level = hone_matmul_level(device, footprint), last = HONE_LEVEL_MEMORY - 1;
+    return bytes * (1 - hone_matmul_far(device, footprint)) / read_rate(device, level < last ? level : last, 1);
+}
+
+double hone_matmul_far_seconds(const hone_be_device *device, double bytes, double footprint)
+{
+    return bytes * hone_matmul_far(device, footprint) / read_rate(device, HONE_LEVEL_MEMORY, 1);
+}
+
+double hone_matmul_read_seconds_by(const hone_be_device *device, double bytes, double footprint, int threads)
+{
+    const int level = hone_matmul_level(device, footprint), last = HONE_LEVEL_MEMORY - 1;
+    const double far = hone_matmul_far(device, footprint);
+    return bytes * (1 - far) / read_rate(device, level < last ? level : last, threads) +
+           bytes * far / read_rate(device, HONE_LEVEL_MEMORY, threads);
 }
 
 double hone_matmul_read_seconds(const hone_be_device *device, double bytes, double footprint)
@@ -201,12 +244,18 @@ double hone_matmul_read_seconds(const hone_be_device *device, double bytes, doub
 }
 
 /* A measured copy reads a third line for these two; that of memory may go past the caches. */
+double hone_matmul_write_near_seconds(const hone_be_device *device, double bytes, double footprint)
+{
+    const int    level = (int)hone_min(hone_matmul_level(device, footprint), HONE_LEVEL_MEMORY - 1);
+    const double copy = device->ceilings_known ? device->ceilings.copy[level][HONE_WIDTH_ONE] : 0;
+    if (copy <= 0) return 2 * hone_matmul_near_seconds(device, bytes, footprint);
+    return 2 * bytes * (1 - hone_matmul_far(device, footprint)) / copy * 2 / 3;
+}
+
 double hone_matmul_write_seconds(const hone_be_device *device, double bytes, double footprint)
 {
-    const int    level = hone_matmul_level(device, footprint);
-    const double copy = device->ceilings_known ? device->ceilings.copy[level][HONE_WIDTH_ONE] : 0;
-    if (copy > 0 && level != HONE_LEVEL_MEMORY) return 2 * bytes / copy * 2 / 3;
-    return 2 * hone_matmul_read_seconds(device, bytes, footprint);
+    return hone_matmul_write_near_seconds(device, bytes, footprint) +
+           2 * hone_matmul_far_seconds(device, bytes, footprint);
 }
 
 void hone_matmul_config_rank(hone_config *configs, double *seconds, int *count, int cap, const hone_config *config,

@@ -66,6 +66,8 @@ void    hone_matmul_item_at(const hone_matmul_frame *frame, const hone_arguments
 double hone_matmul_peak(const hone_be_device *device, const hone_matmul_tile *tile);
 /* The same for vectors of so many lanes. */
 double hone_matmul_peak_of(const hone_be_device *device, hone_isa isa, hone_dtype type, int lanes);
+/* How long a sum waits for its last addition before it takes the next. */
+double hone_matmul_latency_seconds(const hone_be_device *device, hone_dtype type);
 /* Seconds that the tiles of one m x n x k product take whose operands are at hand, by one thread: where the registers
  * hold too few sums to hide an addition's latency, each step of k takes as long as that; each step loads a row and a
  * column of its tile; and each tile takes a while to begin and to end. */
@@ -75,12 +77,20 @@ double hone_matmul_tiles_seconds(const hone_be_device *device, const hone_matmul
 int64_t hone_matmul_tile_best(const hone_request *request, const hone_matmul_frame *frame);
 /* The smallest cache that holds `footprint` bytes: HONE_LEVEL_*. */
 int hone_matmul_level(const hone_be_device *device, double footprint);
+/* How much of so large a footprint comes from memory, 0 .. 1. The last cache belongs to others too: none up to a
+ * quarter of it, all where it is full, and between them as their logarithms. Read once, 9, 14, 18 and 30 MiB beside a
+ * cache of 32 took what 10 %, 40 %, 60 % and 90 % from memory would. */
+double hone_matmul_far(const hone_be_device *device, double footprint);
 /* Seconds to read this much that lies together in the smallest cache that holds `footprint`; by one thread, or shared
  * by several, of which each has its own part. */
 double hone_matmul_read_seconds(const hone_be_device *device, double bytes, double footprint);
 double hone_matmul_read_seconds_by(const hone_be_device *device, double bytes, double footprint, int threads);
+/* The two parts of it: caches are read beside multiplying, memory is not. */
+double hone_matmul_near_seconds(const hone_be_device *device, double bytes, double footprint);
+double hone_matmul_far_seconds(const hone_be_device *device, double bytes, double footprint);
 /* Seconds that this much takes to be written there, line after line: each line is read first, and goes back. */
 double hone_matmul_write_seconds(const hone_be_device *device, double bytes, double footprint);
+double hone_matmul_write_near_seconds(const hone_be_device *device, double bytes, double footprint); /* ... in caches */
 
 /* Seconds that handing work to so many threads takes, and back; 0 for one. */
 double hone_matmul_fork_seconds(const hone_be_device *device, double threads);
@@ -88,13 +98,22 @@ double hone_matmul_fork_seconds(const hone_be_device *device, double threads);
 /* What a launch is believed to take, where all matrices that the problem expects take `seconds`. */
 double hone_matmul_launch_seconds(const hone_matmul_frame *frame, const hone_arguments *arguments, double seconds);
 
-/* How much longer memory takes to be read down some columns than along its lines: each is on another page. */
-#define HONE_MATMUL_DOWN_COLUMNS 4
-
-/* The time of two things that mostly run beside each other. */
-static inline double hone_matmul_overlap(double a, double b)
+/* How much longer memory, or the last cache, takes to be read down some columns, so many bytes of each line, than along
+ * its lines: each line is on another page. Measured with one row and lines of 4 to 16 KiB: 2.2 to 2.9 for 512
+ * bytes, 3.4 for 256, 4.1 for 192, 5.3 for 128. */
+static inline double hone_matmul_far_down(double bytes)
 {
-    return a > b ? a + b / 4 : b + a / 4;
+    return 1 + 600 / bytes;
+}
+static inline double hone_matmul_near_down(double bytes)
+{
+    return 1 + 100 / bytes;
+}
+
+/* The time of two things that run beside each other. */
+static inline double hone_matmul_beside(double a, double b)
+{
+    return a > b ? a + b / 10 : b + a / 10;
 }
 
 /* Keeps the `cap` best of the configurations seen, in the order of their estimates; equals stay as they came. */

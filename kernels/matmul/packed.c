@@ -494,12 +494,15 @@ static double packed_estimate(const hone_request *request, const hone_config *co
                  a_kept = bytes * kc * (plan.columns ? m : plan.tile->m);
 
     double seconds = hone_matmul_tiles_seconds(device, plan.tile, rows, columns, f->k, cut->k_blocks);
-    /* What comes once: b, line by line from afar, behind the first strip as far as that takes; a; c. */
-    const bool   down = strips == 1 && !f->b_width && k > 1 && hone_matmul_level(device, all) == HONE_LEVEL_MEMORY;
-    const double slow = f->b_n != 1 ? 6 : f->b_width ? 1 : HONE_MATMUL_DOWN_COLUMNS;
+    /* What comes once: b, line by line from afar, behind the first strip as far as that takes; a; c. Where it is kept,
+     * it is asked for in advance. */
+    const bool   kept = plan.pack_b && strips > 1, down = !kept && !f->b_width && k > 1;
+    const double width = bytes * fmin(n, plan.tile->n), slow = f->b_n != 1 ? 4 : 1;
     const double first = hone_matmul_tiles_seconds(device, plan.tile, (int64_t)(m / strips), columns, f->k, 0);
-    const double come = hone_matmul_read_seconds(device, bytes * k * n, all) * (down ? 2 * slow : slow);
-    seconds += come > first ? come - first : 0;
+    const double come = slow * hone_matmul_near_seconds(device, bytes * k * n, all) *
+                        (down ? hone_matmul_near_down(width) : 1);
+    seconds += cbrt(first * first * first + come * come * come) - first;
+    seconds += slow * hone_matmul_far_seconds(device, bytes * k * n, all) * (down ? hone_matmul_far_down(width) : 1.3);
     if (plan.pack_b && strips > 1) seconds += hone_matmul_read_seconds(device, bytes * k * n, b_kept);
     if (plan.pack_a) seconds += hone_matmul_read_seconds(device, bytes * m * k, all) * 2;
     seconds += hone_matmul_read_seconds(device, bytes * m * n, all) * (f->reads_c ? 2 : 1);

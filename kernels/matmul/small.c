@@ -58,8 +58,8 @@ static const hone_matmul_small_set *small_for(const hone_be_device *device, hone
 static double strip_slots(int64_t rows, int across, int64_t k, bool half)
 {
     const double r = (double)rows, x = across;
-    return half ? fmax(2, fmax(r * x / 2, (r + x) * 0.65)) * (double)k + r * x / 4 + 6
-                : fmax(4, fmax(r * x, r + x)) * (double)k + r * x / 2 + 6;
+    return half ? fmax(2, fmax(r * x / 2, (r + x) * 0.53)) * (double)k + r * x / 4 + 12
+                : fmax(4, fmax(r * x, r + x)) * (double)k + r * x / 2 + 12;
 }
 
 /* A group of columns in strips as equal as can be, the longer ones first: what it costs, and, where there is a plan to
@@ -198,13 +198,13 @@ static double small_estimate(const hone_request *request, const hone_config *con
     const hone_matmul_tile tile = {.isa = plan.small->isa, .type = f->type, .kit = plan.small->kit};
     const double slot = 2.0 * plan.small->lanes / hone_matmul_peak(device, &tile);
     double                 seconds =
-        hone_matmul_overlap(1.05 * plan.slots * slot, hone_matmul_read_seconds(device, bytes, bytes * items));
+        hone_matmul_beside(1.05 * plan.slots * slot, hone_matmul_read_seconds(device, bytes, bytes * items));
     if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, f->bytes_c * m * n, 0) * 4 + 20e-9;
 
     const double threads = fmin(items, plan.threads);
     const double fork = hone_matmul_fork_seconds(device, threads);
     const double one = items * seconds, many = one / threads + fork;
-    return 15e-9 + fmin(one, many);
+    return 20e-9 + fmin(one, many);
 }
 
 static int small_suggest(const hone_request *request, hone_config *configs, int cap)

@@ -128,8 +128,8 @@ static const char *sweep_refuses(const hone_request *request)
     return NULL;
 }
 
-/* The sums of each panel, or what they wait for; what each vector of c costs to end; and reading and writing, mostly
- * beside that. */
+/* The sums of each panel, or what they wait for; what each vector of c costs to end; reading and writing, of caches
+ * mostly beside that. */
 static double sweep_estimate(const hone_request *request, const hone_config *config)
 {
     const hone_be_device *device = request->device;
@@ -138,7 +138,6 @@ static double sweep_estimate(const hone_request *request, const hone_config *con
     const hone_matmul_frame *f = &plan.frame;
     if (!f->m || !f->n || !f->items) return 0;
 
-    enum { LATENCY = 4 };
     const int lanes = plan.kit->kit->lanes;
     const double m = (double)f->m, n = (double)f->n, k = (double)f->k, items = (double)f->items, bytes = f->bytes;
     const double cycle = 2.0 * lanes / hone_matmul_peak_of(device, plan.kit->isa, f->type, lanes);
@@ -149,19 +148,25 @@ static double sweep_estimate(const hone_request *request, const hone_config *con
     const double panels = literal ? vectors : ceil(vectors / fmin(plan.across, most));
     const double across = vectors / panels;
     const double chains = plan.chains ? HONE_MATMUL_SWEEP_CHAINS : 1;
-    const double step = fmax(fmax(rows * across, across * 1.2 + rows / 2), literal ? 0 : LATENCY / chains);
-    double one = strips * blocks * (panels * (k * step * 1.02 + rows * across * 0.9 + (literal ? 0 : 6)) + 8) * cycle;
+    const double step = fmax(fmax(rows * across, across * 1.2 + rows / 2),
+                             literal ? 0 : hone_matmul_latency_seconds(device, f->type) / cycle / chains);
+    const double store = 0.9 + (literal && f->c_m * f->bytes % 64 ? 1.3 * fmin(n / lanes, 1) : 0); /* across lines */
+    double one = strips * blocks * (panels * (k * step * 1.02 + rows * across * store + (literal ? 0 : 6)) + 8) * cycle;
 
+    /* b is read down its panels, and again for each strip from where a block stays; c along its lines. */
     const double all = items * bytes * (m * k + k * n + m * n), block = bytes * k * (double)hone_min(f->n, plan.block);
-    const double reads = hone_matmul_read_seconds(device, bytes * (m * k + k * n), all) +
-                         hone_matmul_read_seconds(device, bytes * k * n * (strips - 1), block);
-    const double moves = reads + hone_matmul_write_seconds(device, bytes * m * n, all);
-    /* b from afar is read down its panels, not along its lines, and where it is long, anew for each strip: that shows
-     */
-    const double shows = hone_matmul_level(device, bytes * k * n) > HONE_LEVEL_L2 ? 0.75
-                         : strips > 1 && f->k > SHORT_K                           ? 0.5
-                                                                                  : 0.125;
-    one = fmax(one, moves) + fmin(one, moves) * shows;
+    const double b = bytes * k * n, c = bytes * m * n, width = across * lanes * bytes;
+    const bool   caches = hone_matmul_level(device, all) > HONE_LEVEL_L2,
+               again = hone_matmul_level(device, block) > HONE_LEVEL_L2;
+    const double down = k > 1 ? hone_matmul_near_down(width) : 1;
+    const double near = hone_matmul_near_seconds(device, bytes * m * k, all) +
+                        hone_matmul_near_seconds(device, b, all) * (caches ? down : 1) +
+                        hone_matmul_near_seconds(device, b * (strips - 1), block) * (again ? down : 1) +
+                        hone_matmul_write_near_seconds(device, c, all);
+    one = hone_matmul_beside(one, near);
+    one += hone_matmul_far_seconds(device, bytes * m * k, all) + 1.5 * hone_matmul_far_seconds(device, c, all);
+    one += (hone_matmul_far_seconds(device, b, all) + hone_matmul_far_seconds(device, b * (strips - 1), block)) *
+           (k > 1 ? hone_matmul_far_down(width) : 1);
     if (plan.by_room) one += hone_matmul_read_seconds(device, bytes * m * n, 0) * 4 + strips * blocks * 10e-9;
 
     const double units = items * blocks * (double)plan.ranges;

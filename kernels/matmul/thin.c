@@ -128,14 +128,15 @@ static double thin_estimate(const hone_request *request, const hone_config *conf
     const double cycle = 2.0 * lanes / peak, panels = vectors * lanes / plan.kit->width;
     const double registers = plan.kit->depth * (double)plan.kit->width / lanes;
     double multiply = steps * panels * (registers * m + 10) * cycle;
-    if (f->m > 1) multiply *= 1.05; /* measured at 3 to 64 rows */
     if (!plan.in_place) multiply += m * k * (double)plan.strips * (f->a_k == 1 ? 0.3e-9 : 0.6e-9);
     const double all = items * (f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n);
-    const double fetch =
-        hone_matmul_read_seconds_by(device, items * (f->bytes_b * k * n + f->bytes_a * m * k), all, threads);
-    double one = items * multiply * share;
-    one = hone_matmul_level(device, all) == HONE_LEVEL_MEMORY ? one + fetch * (config->value[AHEAD] ? 0.9 : 1)
-                                                              : hone_matmul_overlap(one, fetch);
+    const double reads = items * (f->bytes_b * k * n + f->bytes_a * m * k);
+    const double fetch = hone_matmul_read_seconds_by(device, reads, all, threads), far = hone_matmul_far(device, all);
+    /* one row is loads alone, which are not beside anything */
+    const double asks = config->value[AHEAD] ? reads / 64 * 0.5 * cycle : 0;
+    const double busy = (items * multiply + asks) * share, beside = fmax(busy, fetch) + fmin(busy, fetch) * 0.25 / m;
+    const double waits = config->value[AHEAD] ? 1 + m / 40 : 1 + m / 8;
+    double one = beside + far * (busy + fetch * waits - beside);
     one += share * items * m * vectors * lanes / plan.kit->width * 8 * cycle; /* the end: from the sums into c */
     const double fork = hone_matmul_fork_seconds(device, threads);
     return one + share * units * 40e-9 + fork + 30e-9;
@@ -151,10 +152,13 @@ static int thin_suggest(const hone_request *request, hone_config *configs, int c
     hone_config_standard(&space, &config);
     for (int i = 0; i < COUNT(strip_values); i++)
         if (f.m * strip_values[i] * f.bytes <= 256 << 10) config.value[STRIP] = strip_values[i];
-    const double all = (double)f.items * f.bytes * ((double)f.k * (double)f.n + (double)f.m * (double)(f.k + f.n));
-    config.value[AHEAD] = hone_matmul_level(request->device, all) == HONE_LEVEL_MEMORY ? 1 : 0;
-    configs[0] = config;
-    return 1;
+    double seconds[2];
+    int    count = 0;
+    for (int ahead = 0; ahead < 2; ahead++) {
+        config.value[AHEAD] = ahead;
+        hone_matmul_config_rank(configs, seconds, &count, hone_min(cap, 2), &config, thin_estimate(request, &config));
+    }
+    return count;
 }
 
 static hone_status thin_prepare(const hone_request *request, const hone_config *config, const hone_details *details,
