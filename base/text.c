@@ -1,8 +1,10 @@
 /* Building text without overrunning, and reading words and numbers without surprises. */
 #include "base/text.h"
 
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/size.h"
@@ -13,14 +15,27 @@ hone_text hone_text_in(char *out, size_t capacity)
     return (hone_text){out, capacity, 0};
 }
 
+/* The C locale, in which a number has a point whatever the host's has. */
+static locale_t plain(void)
+{
+    return newlocale(LC_ALL_MASK, "C", (locale_t)0); /* the C library's own object: nothing is made, nothing freed */
+}
+
 void hone_text_add(hone_text *text, const char *format, ...)
 {
-    va_list list;
+    va_list  list;
+    locale_t hosts = uselocale(plain());
     va_start(list, format);
     size_t room = text->length < text->capacity ? text->capacity - text->length : 0;
     int    wrote = vsnprintf(room ? text->at + text->length : NULL, room, format, list);
     va_end(list);
+    uselocale(hosts);
     if (wrote > 0) text->length += (size_t)wrote;
+}
+
+double hone_text_real(const char *text, char **end)
+{
+    return strtod_l(text, end, plain());
 }
 
 bool hone_word_next(const char **cursor, hone_word *out)

@@ -15,7 +15,10 @@ typedef struct hone_text {
 } hone_text;
 
 hone_text hone_text_in(char *out, size_t capacity);
+/* Numbers as C writes them, whatever locale the host has set. */
 void      hone_text_add(hone_text *text, const char *format, ...) HONE_PRINTF(2, 3);
+/* strtod, of numbers as C writes them. */
+double    hone_text_real(const char *text, char **end);
 
 /* A cursor over text that is read: words are separated by spaces. */
 typedef struct hone_word {

@@ -99,7 +99,7 @@ static hone_status tune_mode(const hone_context_options *options, hone_tune_mode
     *seconds = TUNE_SECONDS;
     if ((limit = hone_option_get(HONE_OPTION_TUNE_SECONDS))) {
         char *end;
-        *seconds = strtod(limit, &end);
+        *seconds = hone_text_real(limit, &end);
         HONE_CHECK(*limit >= '0' && *limit <= '9' && !*end && *seconds > 0 && *seconds <= TUNE_SECONDS_MAX,
                    HONE_ERROR_ARGUMENT, "HONE_TUNE_SECONDS is '%.64s'; it may be more than 0 and up to %d", limit,
                    TUNE_SECONDS_MAX);

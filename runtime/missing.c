@@ -15,6 +15,7 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "base/text.h"
 #include "runtime/hall.h"
 #include "runtime/modules.h"
 #include "runtime/profile/rows.h"
@@ -86,7 +87,8 @@ static hone_status tune_missing(hone_rt_context *context, const hone_request *re
     snprintf(threads, sizeof threads, "%d", request->threads);
     snprintf(alignment, sizeof alignment, "%u", request->alignment);
     snprintf(flags, sizeof flags, "%u", request->flags);
-    snprintf(seconds, sizeof seconds, "%.6g", budget_s);
+    hone_text limit = hone_text_in(seconds, sizeof seconds);
+    hone_text_add(&limit, "%.6g", budget_s);
     memcpy(device, request->device->name, sizeof device);
     hone_rt_problem_print(request->op, request->problem, problem, sizeof problem);
     char *const words[] = {"hone-worker", "tune", device, threads, alignment, flags, seconds, path, problem, NULL};

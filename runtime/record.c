@@ -94,6 +94,18 @@ hone_rt_tally *hone_rt_record_tally(hone_rt_record *record, const hone_request *
 
 /* --- the file ---------------------------------------------------------------------------------------------------- */
 
+/* A number behind these words; *at goes past it. */
+static bool read_number(char **at, const char *words, double *out)
+{
+    char *end;
+    if (strncmp(*at, words, strlen(words)) != 0) return false;
+    *at += strlen(words);
+    *out = hone_text_real(*at, &end);
+    const bool some = end != *at;
+    *at = end;
+    return some;
+}
+
 /* One line of before: "PROBLEM  # calls=N seconds=S threads=T". What is none is kept as it is. */
 static bool read_line(const char *line, size_t length, char *text, double *calls, double *seconds, int *threads)
 {
@@ -107,7 +119,13 @@ static bool read_line(const char *line, size_t length, char *text, double *calls
     text[end] = 0;
     memcpy(rest, note, left);
     rest[left] = 0;
-    return sscanf(rest, "# calls=%lf seconds=%lf threads=%d", calls, seconds, threads) == 3;
+    char  *at = rest;
+    double count;
+    if (!read_number(&at, "# calls=", calls) || !read_number(&at, " seconds=", seconds) ||
+        !read_number(&at, " threads=", &count))
+        return false;
+    *threads = (int)count;
+    return count >= 0 && count == *threads;
 }
 
 static void add_line(hone_text *out, const char *text, double calls, double seconds, int threads)

@@ -87,7 +87,7 @@ static bool told(const char *note, const char *key, double *out)
     for (const char *at = note; (at = strstr(at, key)); at += length) {
         char *end;
         if (at > note && at[-1] != ' ' && at[-1] != '#') continue;
-        double value = strtod(at + length, &end);
+        double value = hone_text_real(at + length, &end);
         if (end == at + length || !isfinite(value) || value < 0 || (*end && *end != ' ' && *end != '\t')) return false;
         *out = value;
         return true;

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <locale.h>
+#include <stdlib.h>
+
 #include "base/random.h"
 #include "base/text.h"
 
@@ -135,12 +138,38 @@ static void distances_are_of_edits(void **state)
     assert_int_equal(hone_text_distance(longer, ""), 64); /* looks no further */
 }
 
+/* A host that writes numbers with a comma: what hone writes and reads has points all the same. */
+static void a_locale_changes_no_number(void **state)
+{
+    static const char numbers[] = "LC_NUMERIC\ndecimal_point \",\"\nthousands_sep \"\"\ngrouping -1\nEND LC_NUMERIC\n";
+    char              folder[] = "/tmp/hone-test-locale-XXXXXX", command[512], out[64], *end;
+    hone_text         text = hone_text_in(out, sizeof out);
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(command, sizeof command,
+             "echo '%s' >%s/source && localedef -c -i %s/source -f ANSI_X3.4-1968 %s/comma >/dev/null 2>&1", numbers,
+             folder, folder, folder);
+    const int made = system(command);
+    setenv("LOCPATH", folder, 1);
+    const bool set = made >= 0 && setlocale(LC_NUMERIC, "comma");
+    const bool comma = set && strcmp(localeconv()->decimal_point, ",") == 0;
+    hone_text_add(&text, "%g", 1.5);
+    const double read = hone_text_real("2.5,", &end);
+    setlocale(LC_ALL, "C");
+    unsetenv("LOCPATH");
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    assert_int_equal(system(command), 0);
+    assert_string_equal(out, "1.5");
+    assert_true(read == 2.5 && *end == ',');
+    if (!comma) skip(); /* no such locale can be made here */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(building_stops_at_the_end), cmocka_unit_test(words_are_told_apart),
         cmocka_unit_test(numbers_are_exact),         cmocka_unit_test(numbers_survive_the_round),
-        cmocka_unit_test(distances_are_of_edits),
+        cmocka_unit_test(distances_are_of_edits),    cmocka_unit_test(a_locale_changes_no_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
