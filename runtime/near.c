@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "runtime/hall.h"
+#include "runtime/profile/sketch.h"
 
 static bool is_there(const hone_rt_known *row, const hone_kernel *kernel, const hone_config *config)
 {
@@ -47,6 +48,7 @@ static bool figures_of(const hone_rt_row *row, const hone_kernel *const *kernels
         if (is_there(out, kernel, &config)) continue;
         out->figures[out->count++] = (hone_rt_known_figure){kernel, config, figures[i]->median_s};
     }
+    out->kind = hone_rt_sketch_of(row->problem, strlen(row->problem), row->threads).kind;
     out->untuned_s = row->untuned.kernel[0] ? row->untuned.median_s : row->best.median_s;
     return out->count && !strcmp(out->figures[0].kernel->name, row->best.kernel);
 }
@@ -62,6 +64,7 @@ bool hone_rt_known_of(const hone_rt_row *row, const hone_be_device *device, cons
 
 typedef struct gathering {
     const hone_request       *request;
+    hone_rt_placed            here; /* the same */
     const hone_kernel *const *kernels;
     int                       count, found;
     bool                      some, foreign;
@@ -83,7 +86,7 @@ static bool gather(void *self, const hone_rt_row *row, int layer)
     hone_rt_known *out = &it->known[it->found];
     memset(out, 0, sizeof *out);
     if (!request_of(row, it->request->device, it->request->op, &it->problems[it->found], &out->request)) return true;
-    const double apart = hone_rt_apart(it->request, &out->request);
+    const double apart = hone_rt_apart(&it->here, &out->request);
     if (apart < 0 || apart > HONE_RT_FAR) return true;
     it->foreign = it->some && !is_named(it, row->best.kernel);
     if (it->foreign) return false;
@@ -117,6 +120,7 @@ void hone_rt_evidence_near(hone_rt_measured *measured, const hone_request *reque
     memset(out, 0, sizeof *out);
     if (!measured || !hone_rt_measured_rows(measured) || request->flags & HONE_REQUEST_DETERMINISTIC) return;
     near.request = request;
+    near.here = hone_rt_place_of(request);
     near.kernels = kernels;
     near.count = count;
     near.found = 0;

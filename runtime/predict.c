@@ -44,14 +44,22 @@ static double apart_in(int64_t a, int64_t b)
     return size * size + vector * vector + 0.5 * tile * tile;
 }
 
-double hone_rt_apart(const hone_request *one, const hone_request *other)
+hone_rt_placed hone_rt_place_of(const hone_request *request)
 {
-    hone_role a[HONE_ROLES_MAX], b[HONE_ROLES_MAX];
-    double    sum = 0;
-    if (one->op != other->op || one->threads != other->threads || one->flags != other->flags) return -1;
-    const int count = one->op->roles(one->problem, a);
-    if (one->op->roles(other->problem, b) != count) return -1;
-    for (int i = 0; i < count; i++) {
+    hone_rt_placed out = {.request = request};
+    out.count = request->op->roles(request->problem, out.roles);
+    return out;
+}
+
+double hone_rt_apart(const hone_rt_placed *one, const hone_request *other)
+{
+    const hone_role *a = one->roles;
+    hone_role        b[HONE_ROLES_MAX];
+    double           sum = 0;
+    if (one->request->op != other->op || one->request->threads != other->threads ||
+        one->request->flags != other->flags || other->op->roles(other->problem, b) != one->count)
+        return -1;
+    for (int i = 0; i < one->count; i++) {
         if (!alike(&a[i], &b[i])) return -1;
         if (a[i].direction == HONE_UNUSED) continue;
         for (int j = 0; j < a[i].rank; j++) sum += apart_in(a[i].shape[j], b[i].shape[j]);
@@ -64,6 +72,7 @@ typedef struct neighbour {
     const hone_rt_known *row;
     int                  index;
     double               apart, weight;
+    double off[HONE_RT_KNOWN_FIGURES]; /* log of what the estimate of each figure is off by; NaN: unknown */
 } neighbour;
 
 /* What two problems share whose texts differ in numbers alone: epilogues among it, which are no arguments. */
@@ -74,20 +83,31 @@ static uint32_t kind_of(const hone_request *request)
     return hone_rt_sketch_of(text, strlen(text), request->threads).kind;
 }
 
+static void look_up_estimates(neighbour *near)
+{
+    for (int i = 0; i < near->row->count; i++) {
+        const hone_rt_known_figure *it = &near->row->figures[i];
+        const double                estimate = it->kernel->estimate(&near->row->request, &it->config);
+        near->off[i] = estimate > 0 && isfinite(estimate) ? log(it->seconds / estimate) : NAN;
+    }
+}
+
 static int find_neighbours(const hone_request *request, const hone_rt_known *known, int count, int left_out,
                            neighbour *out)
 {
-    int            found = 0;
-    const uint32_t kind = count ? kind_of(request) : 0;
+    int                  found = 0;
+    const uint32_t       kind = count ? kind_of(request) : 0;
+    const hone_rt_placed here = hone_rt_place_of(request);
     for (int i = 0; i < count; i++) {
         if (i == left_out || !known[i].count) continue;
-        const double apart = hone_rt_apart(request, &known[i].request);
-        if (apart < 0 || apart > FAR || kind_of(&known[i].request) != kind) continue;
+        const double apart = hone_rt_apart(&here, &known[i].request);
+        if (apart < 0 || apart > FAR || (known[i].kind ? known[i].kind : kind_of(&known[i].request)) != kind) continue;
         int at = found < NEIGHBOURS ? found++ : NEIGHBOURS;
         for (; at > 0 && apart < out[at - 1].apart; at--)
             if (at < NEIGHBOURS) out[at] = out[at - 1];
-        if (at < NEIGHBOURS) out[at] = (neighbour){&known[i], i, apart, exp(-apart * apart / (2 * FADES * FADES))};
+        if (at < NEIGHBOURS) out[at] = (neighbour){&known[i], i, apart, exp(-apart * apart / (2 * FADES * FADES)), {0}};
     }
+    for (int i = 0; i < found; i++) look_up_estimates(&out[i]);
     return found;
 }
 
@@ -118,12 +138,10 @@ static double off_by(const neighbour *near, const hone_kernel *kernel, const hon
     for (int i = 0; i < row->count; i++) {
         const hone_rt_known_figure *it = &row->figures[i];
         const hone_space           *space = kernel->space;
-        if (it->kernel != kernel) continue;
-        const double estimate = kernel->estimate(&row->request, &it->config);
-        if (!(estimate > 0) || !isfinite(estimate)) continue;
+        if (it->kernel != kernel || isnan(near->off[i])) continue;
         const bool   same = !space || !memcmp(&it->config, config, (size_t)space->count * sizeof config->value[0]);
         const double counts = near->weight * (same ? SAME : 1);
-        off = (off * *weight + log(it->seconds / estimate) * counts) / (*weight + counts);
+        off = (off * *weight + near->off[i] * counts) / (*weight + counts);
         *weight += counts;
     }
     if (*weight > 0 || row->count < 2) return off;
@@ -157,6 +175,13 @@ static double believed(const hone_request *request, const hone_kernel *kernel, c
     return estimate * exp(sum / weights);
 }
 
+static bool is_among(const hone_config *some, int count, const hone_config *it)
+{
+    for (int i = 0; i < count; i++)
+        if (!memcmp(&some[i], it, sizeof *it)) return true;
+    return false;
+}
+
 static int candidates_of(const hone_request *request, const hone_kernel *kernel, const neighbour *near, int count,
                          hone_config *out)
 {
@@ -164,7 +189,9 @@ static int candidates_of(const hone_request *request, const hone_kernel *kernel,
     for (int i = 0; i < count; i++)
         for (int j = 0; j < near[i].row->count; j++) {
             const hone_rt_known_figure *it = &near[i].row->figures[j];
-            if (it->kernel == kernel && !hone_config_refuses(request, kernel, &it->config)) out[found++] = it->config;
+            if (it->kernel == kernel && !is_among(out, found, &it->config) &&
+                !hone_config_refuses(request, kernel, &it->config))
+                out[found++] = it->config;
         }
     return found;
 }

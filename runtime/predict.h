@@ -29,6 +29,7 @@ typedef struct hone_rt_known {
     int                  count;
     hone_rt_known_figure figures[HONE_RT_KNOWN_FIGURES];
     double               untuned_s; /* what the untuned choice took; 0: as long as the last figure */
+    uint32_t             kind; /* of its text's sketch, as far as that is known already; 0: found out where needed */
 } hone_rt_known;
 
 typedef struct hone_rt_prediction {
@@ -44,10 +45,18 @@ typedef struct hone_rt_prediction {
 bool hone_rt_predict(const hone_request *request, const hone_kernel *const *kernels, int kernel_count,
                      const hone_rt_known *known, int known_count, int left_out, hone_rt_prediction *out);
 
+/* A request and its arguments, from which others are measured. */
+typedef struct hone_rt_placed {
+    const hone_request *request;
+    int                 count;
+    hone_role           roles[HONE_ROLES_MAX];
+} hone_rt_placed;
+hone_rt_placed hone_rt_place_of(const hone_request *request);
+
 /* How far apart two requests lie; below 0: they are not alike. 1 is about a factor of two in one extent. Beyond
  * HONE_RT_FAR there are no neighbours. */
 #define HONE_RT_FAR 4.0
-double hone_rt_apart(const hone_request *one, const hone_request *other);
+double hone_rt_apart(const hone_rt_placed *one, const hone_request *other);
 
 /* What guessing costs: each row in turn is left out and predicted from the others, and what is predicted is measured.
  */

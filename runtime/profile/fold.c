@@ -86,25 +86,25 @@ static bool is_done(const char *folder, uint64_t key, char name[HONE_RT_NAME_MAX
 /* The lines that count, one behind the other; freed with hone_free. */
 static hone_status gather(const hone_rt_table *table, const int *order, int count, char **out, size_t *bytes)
 {
-    size_t whole = 0;
+    hone_rt_reading reading = HONE_RT_READING;
+    hone_status     status = HONE_OK;
+    size_t          whole = 0;
     *bytes = 0;
     for (int i = 0; i < count; i++) whole += table->at[order[i]].bytes + 1;
     HONE_CHECK(whole <= HONE_RT_PROFILE_FILE_MAX, HONE_ERROR_FILE,
                "the rows that count take %zu bytes, and a profile may have %d", whole, HONE_RT_PROFILE_FILE_MAX);
     *out = hone_alloc_raw(whole + !whole, HONE_CACHE_LINE);
     if (!*out) return HONE_ERROR_MEMORY;
-    for (int i = 0; i < count; i++) {
-        const hone_rt_entry *entry = &table->at[order[i]];
-        hone_status          status = hone_rt_table_line(table, order[i], *out + *bytes);
-        if (status != HONE_OK) {
-            hone_free(*out);
-            *out = NULL;
-            return status;
-        }
-        *bytes += entry->bytes;
+    for (int i = 0; i < count && status == HONE_OK; i++) {
+        status = hone_rt_table_line(table, order[i], &reading, *out + *bytes);
+        *bytes += table->at[order[i]].bytes;
         (*out)[(*bytes)++] = '\n';
     }
-    return HONE_OK;
+    hone_rt_reading_end(&reading);
+    if (status == HONE_OK) return HONE_OK;
+    hone_free(*out);
+    *out = NULL;
+    return status;
 }
 
 static hone_status write_folded(const char *folder, const hone_rt_table *table, hone_rt_fold_facts *out)
@@ -173,7 +173,7 @@ static hone_status fold(const char *folder, const char *silicon, hone_rt_names *
         if (status == HONE_ERROR_NOT_FOUND) status = HONE_OK;
         if (status == HONE_OK && !taken) names->at[i][0] = 0; /* it cannot be read, and stays; or it is gone */
     }
-    if (status == HONE_OK) hone_rt_table_sort(table);
+    if (status == HONE_OK) status = hone_rt_table_sort(table);
     if (status == HONE_OK) status = write_folded(folder, table, out);
     for (int i = 0; i < count && status == HONE_OK; i++) {
         char path[HONE_RT_PATH_MAX + HONE_RT_NAME_MAX];

@@ -66,9 +66,11 @@ static hone_status build(const char *silicon, const char *path, hone_rt_table **
         status = go_through(silicon, path, it, &before);
         if (status == HONE_OK) status = go_through(silicon, path, NULL, &after);
         if (status == HONE_OK && (after == before || i == ATTEMPTS - 1)) {
-            hone_rt_table_sort(it);
-            *out = it;
-            return HONE_OK;
+            status = hone_rt_table_sort(it);
+            if (status == HONE_OK) {
+                *out = it;
+                return HONE_OK;
+            }
         }
         hone_rt_table_free(it);
         if (status != HONE_OK && status != HONE_ERROR_NOT_FOUND) return status;
@@ -124,12 +126,12 @@ hone_status hone_rt_rows_open_file(const char *file, hone_rt_rows **out)
     if (status == HONE_OK) status = hone_rt_table_new(rows->silicon, &rows->table);
     if (status == HONE_OK)
         status = hone_rt_table_add(rows->table, folder, slash ? slash + 1 : file, 0, false, &taken);
+    if (status == HONE_OK) status = hone_rt_table_sort(rows->table);
     if (status != HONE_OK) {
         hone_rt_table_free(rows->table);
         hone_free(rows);
         return status;
     }
-    hone_rt_table_sort(rows->table);
     pthread_mutex_init(&rows->lock, NULL);
     rows->one_file = true;
     *out = rows;
@@ -198,22 +200,25 @@ static int places_of(const hone_request *request, hone_rt_row_place out[PLACES_M
 }
 
 /* The nth row that may serve. HONE_ERROR_STATE: a file is gone. */
-static hone_status look(const hone_rt_rows *rows, uint64_t base, const hone_request *request, int nth,
+static hone_status look(const hone_rt_rows *rows, uint64_t base, const hone_request *request, const char *text, int nth,
                         hone_rt_standing *found)
 {
     hone_rt_row_place places[PLACES_MAX];
+    hone_rt_reading   reading = HONE_RT_READING;
+    hone_status       status = HONE_ERROR_NOT_FOUND;
     int               count = places_of(request, places);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count && status == HONE_ERROR_NOT_FOUND; i++) {
+        if (i == 1) { /* it is not there; so mostly nothing is, which one look tells */
+            const hone_rt_sketch sketch = hone_rt_sketch_of(text, strlen(text), request->threads);
+            if (!hone_rt_table_may_have(rows->table, &sketch)) break;
+        }
         uint64_t         key = hone_rt_row_key(base, &places[i]);
         hone_rt_standing last = {.at = -1};
-        hone_status      status;
-        while ((status = hone_rt_table_next(rows->table, key, &last, found)) == HONE_OK) {
-            if (nth-- == 0) return HONE_OK;
+        while ((status = hone_rt_table_next(rows->table, key, &last, &reading, found)) == HONE_OK && nth-- > 0)
             last = *found;
-        }
-        if (status != HONE_ERROR_NOT_FOUND) return status;
     }
-    return HONE_ERROR_NOT_FOUND;
+    hone_rt_reading_end(&reading);
+    return status;
 }
 
 /* The nth culprit of a problem. */
@@ -222,13 +227,17 @@ static hone_status look_quarantined(const hone_rt_rows *rows, uint64_t base, int
     const hone_rt_table    *table = rows->table;
     const hone_rt_row_place place = {.kind = HONE_RT_ROW_QUARANTINE};
     uint64_t                key = hone_rt_row_key(base, &place);
+    hone_rt_reading         reading = HONE_RT_READING;
+    hone_status             status = HONE_ERROR_NOT_FOUND;
     for (int i = hone_rt_table_first(table, key); i < table->count && table->at[i].key == key; i++) {
         if (table->at[i].kind != HONE_RT_LINE_QUARANTINE) continue;
-        hone_status status = hone_rt_table_row(table, i, out);
-        if (status == HONE_ERROR_FORMAT || status == HONE_ERROR_FILE) continue;
-        if (status != HONE_OK || nth-- == 0) return status;
+        status = hone_rt_table_row(table, i, &reading, out);
+        const bool unusable = status == HONE_ERROR_FORMAT || status == HONE_ERROR_FILE;
+        if (!unusable && (status != HONE_OK || nth-- == 0)) break;
+        status = HONE_ERROR_NOT_FOUND;
     }
-    return HONE_ERROR_NOT_FOUND;
+    hone_rt_reading_end(&reading);
+    return status;
 }
 
 static uint64_t base_of(const hone_rt_rows *rows, const hone_request *request, char text[HONE_PROBLEM_TEXT_MAX])
@@ -245,9 +254,9 @@ hone_status hone_rt_rows_next(hone_rt_rows *rows, const hone_request *request, i
     hone_sentence_keep(&before);
     pthread_mutex_lock(&rows->lock);
     uint64_t    base = base_of(rows, request, text);
-    hone_status status = look(rows, base, request, nth, &found);
+    hone_status status = look(rows, base, request, text, nth, &found);
     for (int i = 0; i < ATTEMPTS && status == HONE_ERROR_STATE && (status = refresh(rows)) == HONE_OK; i++)
-        status = look(rows, base, request, nth, &found);
+        status = look(rows, base, request, text, nth, &found);
     if (status == HONE_OK && layer) *layer = rows->table->at[found.at].layer;
     pthread_mutex_unlock(&rows->lock);
     if (status == HONE_OK) {
@@ -287,19 +296,24 @@ hone_status hone_rt_rows_quarantined(hone_rt_rows *rows, const hone_request *req
 static hone_status look_near(hone_rt_rows *rows, const hone_rt_sketch *sketch, const char *text,
                              hone_rt_near_function *take, void *self)
 {
-    int  near[HONE_RT_NEAR_MAX];
-    int  count = hone_rt_table_near(rows->table, sketch, near, HONE_RT_NEAR_MAX);
-    bool handed = false, more = true;
+    int             near[HONE_RT_NEAR_MAX];
+    int             count = hone_rt_table_near(rows->table, sketch, near, HONE_RT_NEAR_MAX);
+    hone_rt_reading reading = HONE_RT_READING;
+    hone_status     status = HONE_OK;
+    bool            handed = false, more = true;
+    reading.figures = true;
     for (int i = 0; i < count && more; i++) {
         hone_rt_standing none = {.at = -1}, here;
-        hone_status      status = hone_rt_table_next(rows->table, rows->table->at[near[i]].key, &none, &here);
-        if (status == HONE_ERROR_NOT_FOUND || (status == HONE_ERROR_STATE && handed)) continue;
-        if (status != HONE_OK) return status;
+        status = hone_rt_table_next(rows->table, rows->table->at[near[i]].key, &none, &reading, &here);
+        if (status == HONE_ERROR_STATE && handed) status = HONE_ERROR_NOT_FOUND;
+        if (status == HONE_ERROR_NOT_FOUND) continue;
+        if (status != HONE_OK) break;
         if (here.row.cold || here.row.loaded || !strcmp(here.row.problem, text)) continue;
         more = take(self, &here.row, rows->table->at[here.at].layer);
         handed = true;
     }
-    return HONE_OK;
+    hone_rt_reading_end(&reading);
+    return status == HONE_ERROR_NOT_FOUND ? HONE_OK : status;
 }
 
 hone_status hone_rt_rows_near(hone_rt_rows *rows, const hone_request *request, hone_rt_near_function *take, void *self)
@@ -333,11 +347,13 @@ static hone_status entry_at(hone_rt_rows *rows, int index, int *at)
 /* The line of the index-th row that counts, and its place. A line has room for HONE_RT_PROFILE_LINE_MAX bytes. */
 static hone_status line_at(hone_rt_rows *rows, int index, char *line, int *at)
 {
-    hone_status status;
-    int         attempts = 0;
+    hone_rt_reading reading = HONE_RT_READING;
+    hone_status     status;
+    int             attempts = 0;
     do {
         status = entry_at(rows, index, at);
-        if (status == HONE_OK) status = hone_rt_table_line(rows->table, *at, line);
+        if (status == HONE_OK) status = hone_rt_table_line(rows->table, *at, &reading, line);
+        hone_rt_reading_end(&reading);
     } while (status == HONE_ERROR_STATE && attempts++ < ATTEMPTS && (status = refresh(rows)) == HONE_OK);
     return status;
 }

@@ -1,4 +1,5 @@
-/* One row as text, and back. Printing needs no memory; parsing doubts every byte. What the names mean stands in rows.h;
+/* What a row may be, its key, and it as text; reading it back is row_read.c's. No memory is needed. What the names mean
+ * stands in rows.h;
  * a row looks so, in one line:
  *
  *     {"key":"...","sum":"...","row":"measured","format":1,"problem":"matmul f32 nn 128x768x768","threads":2,
@@ -7,7 +8,6 @@
  *              "low":1.29e-3,"high":1.31e-3,"rounds":40},"next":{...},"untuned":{...},
  *      "reason":"4 data sets, 16384 elements","compared":16384,"samples":[...],"complete":true,
  *      "when":1795000000,"build":"0.1.0","silicon":"cpu ..."} */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,17 +17,11 @@
 #include "base/text.h"
 #include "runtime/profile/row.h"
 
-#define SECONDS_MAX 1e6 /* of a launch */
+const char *const hone_rt_row_kind_names[2] = {"measured", "quarantine"};
 
-static const char *const kind_names[] = {"measured", "quarantine"};
-
-static const struct {
-    unsigned    flag;
-    const char *name;
-} flag_names[] = {{HONE_REQUEST_DETERMINISTIC, "deterministic"},
-                  {HONE_REQUEST_CAPTURED, "captured"},
-                  {HONE_REQUEST_CALLERS_THREADS, "callers_threads"}};
-enum { FLAGS = sizeof flag_names / sizeof flag_names[0], THREADS_MAX = 1 << 20 };
+const hone_rt_flag_name hone_rt_flag_names[HONE_RT_FLAGS] = {{HONE_REQUEST_DETERMINISTIC, "deterministic"},
+                                                             {HONE_REQUEST_CAPTURED, "captured"},
+                                                             {HONE_REQUEST_CALLERS_THREADS, "callers_threads"}};
 
 /* --- keys ----------------------------------------------------------------------------------------------------- */
 
@@ -58,7 +52,7 @@ hone_rt_row_place hone_rt_row_place_of(const hone_rt_row *row)
                                row->scratch_cap, row->cold,    row->loaded};
 }
 
-static uint64_t key_of(const hone_rt_row *row)
+uint64_t hone_rt_row_key_of(const hone_rt_row *row)
 {
     hone_rt_row_place place = hone_rt_row_place_of(row);
     return hone_rt_row_key(hone_rt_row_key_base(row->silicon, row->problem), &place);
@@ -91,15 +85,17 @@ static bool is_text(const char *text)
 
 /* --- what a row may be ---------------------------------------------------------------------------------------- */
 
-static bool seconds_are(double value)
+bool hone_rt_row_seconds_are(double value)
 {
-    return isfinite(value) && value >= 0 && value <= SECONDS_MAX;
+    return isfinite(value) && value >= 0 && value <= HONE_RT_SECONDS_MAX;
 }
 
 static hone_status check_figure(const hone_rt_figure *it, const char *name)
 {
-    HONE_CHECK(seconds_are(it->low_s) && seconds_are(it->median_s) && seconds_are(it->high_s), HONE_ERROR_ARGUMENT,
-               "a row's '%s' has a figure that is no number of seconds from 0 to %g", name, SECONDS_MAX);
+    HONE_CHECK(hone_rt_row_seconds_are(it->low_s) && hone_rt_row_seconds_are(it->median_s) &&
+                   hone_rt_row_seconds_are(it->high_s),
+               HONE_ERROR_ARGUMENT, "a row's '%s' has a figure that is no number of seconds from 0 to %g", name,
+               HONE_RT_SECONDS_MAX);
     HONE_CHECK(it->low_s <= it->median_s && it->median_s <= it->high_s, HONE_ERROR_ARGUMENT,
                "a row's '%s' has its median %g outside its interval %g .. %g", name, it->median_s, it->low_s,
                it->high_s);
@@ -107,7 +103,7 @@ static hone_status check_figure(const hone_rt_figure *it, const char *name)
     return HONE_OK;
 }
 
-static hone_status check_row(const hone_rt_row *row)
+hone_status hone_rt_row_check(const hone_rt_row *row)
 {
     HONE_CHECK(row->kind == HONE_RT_ROW_MEASURED || row->kind == HONE_RT_ROW_QUARANTINE, HONE_ERROR_ARGUMENT,
                "a row's kind is %d", (int)row->kind);
@@ -116,11 +112,11 @@ static hone_status check_row(const hone_rt_row *row)
     HONE_CHECK(is_text(row->problem) && is_text(row->silicon), HONE_ERROR_ARGUMENT,
                "a row's problem or silicon is no text in UTF-8");
     HONE_CHECK(row->best.kernel[0], HONE_ERROR_ARGUMENT, "a row names no kernel");
-    HONE_CHECK(row->threads >= 0 && row->threads <= THREADS_MAX, HONE_ERROR_ARGUMENT, "a row has %d threads",
+    HONE_CHECK(row->threads >= 0 && row->threads <= HONE_RT_THREADS_MAX, HONE_ERROR_ARGUMENT, "a row has %d threads",
                row->threads);
     HONE_CHECK((row->alignment & (row->alignment - 1)) == 0 && row->alignment <= 4096, HONE_ERROR_ARGUMENT,
                "a row's alignment is %u, which is no power of two up to 4096", row->alignment);
-    HONE_CHECK(row->flags < 1u << FLAGS, HONE_ERROR_ARGUMENT, "a row has flags without a name: %x", row->flags);
+    HONE_CHECK(row->flags < 1u << HONE_RT_FLAGS, HONE_ERROR_ARGUMENT, "a row has flags without a name: %x", row->flags);
     HONE_CHECK(row->scratch_cap <= INT64_MAX, HONE_ERROR_ARGUMENT, "a row's scratch cap is %zu", row->scratch_cap);
     HONE_TRY(check_figure(&row->best, "best"));
     HONE_TRY(check_figure(&row->next, "next"));
@@ -130,8 +126,8 @@ static hone_status check_row(const hone_rt_row *row)
     HONE_CHECK(row->sample_count >= 0 && row->sample_count <= HONE_RT_SAMPLES_MAX, HONE_ERROR_ARGUMENT,
                "a row has %d samples; it may have 0 .. %d", row->sample_count, HONE_RT_SAMPLES_MAX);
     for (int i = 0; i < row->sample_count; i++)
-        HONE_CHECK(seconds_are(row->samples[i]), HONE_ERROR_ARGUMENT,
-                   "a row's sample %d is no number of seconds from 0 to %g", i, SECONDS_MAX);
+        HONE_CHECK(hone_rt_row_seconds_are(row->samples[i]), HONE_ERROR_ARGUMENT,
+                   "a row's sample %d is no number of seconds from 0 to %g", i, HONE_RT_SECONDS_MAX);
     return HONE_OK;
 }
 
@@ -175,9 +171,9 @@ static void add_flags(hone_text *text, unsigned flags)
 {
     const char *comma = "";
     hone_text_add(text, ",\"flags\":[");
-    for (int i = 0; i < FLAGS; i++)
-        if (flags & flag_names[i].flag) {
-            hone_text_add(text, "%s\"%s\"", comma, flag_names[i].name);
+    for (int i = 0; i < HONE_RT_FLAGS; i++)
+        if (flags & hone_rt_flag_names[i].flag) {
+            hone_text_add(text, "%s\"%s\"", comma, hone_rt_flag_names[i].name);
             comma = ",";
         }
     hone_text_add(text, "]");
@@ -188,9 +184,9 @@ hone_status hone_rt_row_print(const hone_rt_row *row, char *out, size_t *bytes)
     hone_text text = hone_text_in(out, HONE_RT_ROW_TEXT_MAX);
     bool      measured = row->kind == HONE_RT_ROW_MEASURED;
     *bytes = 0;
-    HONE_TRY(check_row(row));
+    HONE_TRY(hone_rt_row_check(row));
     hone_text_add(&text, "%*s", HONE_RT_PROFILE_SEAL, "");
-    hone_text_add(&text, "\"row\":\"%s\",\"format\":%d", kind_names[row->kind], HONE_RT_ROW_FORMAT);
+    hone_text_add(&text, "\"row\":\"%s\",\"format\":%d", hone_rt_row_kind_names[row->kind], HONE_RT_ROW_FORMAT);
     add_string(&text, ",", "problem", row->problem);
     hone_text_add(&text, ",\"threads\":%d,\"alignment\":%u", row->threads, row->alignment);
     add_flags(&text, row->flags);
@@ -214,7 +210,7 @@ hone_status hone_rt_row_print(const hone_rt_row *row, char *out, size_t *bytes)
     HONE_CHECK(text.length < HONE_RT_ROW_TEXT_MAX, HONE_ERROR_ARGUMENT, "a row takes %zu bytes; %d are allowed",
                text.length, HONE_RT_ROW_TEXT_MAX - 1);
     *bytes = text.length;
-    hone_rt_line_seal(key_of(row), out, text.length);
+    hone_rt_line_seal(hone_rt_row_key_of(row), out, text.length);
     return HONE_OK;
 }
 
@@ -226,7 +222,7 @@ size_t hone_rt_seal_print(const char *silicon, char *out)
     return (size_t)length;
 }
 
-/* --- parsing -------------------------------------------------------------------------------------------------- */
+/* --- lines --------------------------------------------------------------------------------------------------- */
 
 hone_rt_line_kind hone_rt_line_kind_of(const char *line, size_t bytes)
 {
@@ -243,170 +239,6 @@ hone_rt_line_kind hone_rt_line_kind_of(const char *line, size_t bytes)
             return kinds[i].kind;
     }
     return HONE_RT_LINE_UNKNOWN;
-}
-
-static hone_status take_string(const json_t *object, const char *name, char *out, size_t capacity)
-{
-    const json_t *value = json_object_get(object, name);
-    const char   *text = json_string_value(value);
-    *out = 0;
-    if (!value) return HONE_OK;
-    HONE_CHECK(text, HONE_ERROR_FORMAT, "its '%s' is no text", name);
-    HONE_CHECK(json_string_length(value) < capacity, HONE_ERROR_FORMAT, "its '%s' has %zu bytes; %zu are allowed",
-               name, json_string_length(value), capacity - 1);
-    memcpy(out, text, json_string_length(value) + 1);
-    return HONE_OK;
-}
-
-static hone_status take_integer(const json_t *object, const char *name, int64_t least, int64_t most, int64_t *out)
-{
-    const json_t *value = json_object_get(object, name);
-    *out = 0;
-    if (!value) return HONE_OK;
-    HONE_CHECK(json_is_integer(value) && json_integer_value(value) >= least && json_integer_value(value) <= most,
-               HONE_ERROR_FORMAT, "its '%s' is no integer from %" PRId64 " to %" PRId64, name, least, most);
-    *out = json_integer_value(value);
-    return HONE_OK;
-}
-
-static hone_status take_seconds(const json_t *value, const char *name, double *out)
-{
-    double seconds = json_is_number(value) ? json_number_value(value) : -1;
-    HONE_CHECK(seconds_are(seconds), HONE_ERROR_FORMAT, "its '%s' is no number of seconds from 0 to %g", name,
-               SECONDS_MAX);
-    *out = seconds;
-    return HONE_OK;
-}
-
-static hone_status take_figure(const json_t *root, const char *name, bool timed, hone_rt_figure *out)
-{
-    const json_t *it = json_object_get(root, name);
-    int64_t       version, rounds;
-    if (!it) return HONE_OK;
-    HONE_CHECK(json_is_object(it), HONE_ERROR_FORMAT, "its '%s' is no object", name);
-    HONE_TRY(take_string(it, "kernel", out->kernel, sizeof out->kernel));
-    HONE_TRY(take_string(it, "identity", out->identity, sizeof out->identity));
-    HONE_TRY(take_string(it, "config", out->config, sizeof out->config));
-    HONE_TRY(take_integer(it, "version", 0, UINT32_MAX, &version));
-    HONE_TRY(take_integer(it, "rounds", 0, INT32_MAX, &rounds));
-    HONE_CHECK(out->kernel[0], HONE_ERROR_FORMAT, "its '%s' names no kernel", name);
-    out->version = (unsigned)version;
-    out->rounds = (int)rounds;
-    if (!timed) return HONE_OK;
-    HONE_TRY(take_seconds(json_object_get(it, "median"), "median", &out->median_s));
-    HONE_TRY(take_seconds(json_object_get(it, "low"), "low", &out->low_s));
-    HONE_TRY(take_seconds(json_object_get(it, "high"), "high", &out->high_s));
-    HONE_CHECK(out->low_s <= out->median_s && out->median_s <= out->high_s, HONE_ERROR_FORMAT,
-               "the median of its '%s' is outside its interval", name);
-    return HONE_OK;
-}
-
-static hone_status take_flags(const json_t *root, unsigned *out)
-{
-    const json_t *list = json_object_get(root, "flags");
-    HONE_CHECK(!list || json_is_array(list), HONE_ERROR_FORMAT, "its 'flags' are no list");
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *name = json_string_value(json_array_get(list, i));
-        int         at = 0;
-        while (name && at < FLAGS && strcmp(name, flag_names[at].name) != 0) at++;
-        HONE_CHECK(name && at < FLAGS, HONE_ERROR_FORMAT, "its flag '%.32s' is not known", name ? name : "");
-        *out |= flag_names[at].flag;
-    }
-    return HONE_OK;
-}
-
-/* One of two words. */
-static hone_status take_choice(const json_t *root, const char *name, const char *no, const char *yes, bool *out)
-{
-    const json_t *value = json_object_get(root, name);
-    const char   *word = json_string_value(value);
-    if (!value) return HONE_OK;
-    HONE_CHECK(word && (!strcmp(word, no) || !strcmp(word, yes)), HONE_ERROR_FORMAT, "its '%s' is neither %s nor %s",
-               name, no, yes);
-    *out = !strcmp(word, yes);
-    return HONE_OK;
-}
-
-static hone_status take_samples(const json_t *root, hone_rt_row *out)
-{
-    const json_t *list = json_object_get(root, "samples");
-    HONE_CHECK(!list || json_is_array(list), HONE_ERROR_FORMAT, "its 'samples' are no list");
-    HONE_CHECK(json_array_size(list) <= HONE_RT_SAMPLES_MAX, HONE_ERROR_FORMAT, "it has %zu samples; %d are allowed",
-               json_array_size(list), HONE_RT_SAMPLES_MAX);
-    for (size_t i = 0; i < json_array_size(list); i++)
-        HONE_TRY(take_seconds(json_array_get(list, i), "samples", &out->samples[i]));
-    out->sample_count = (int)json_array_size(list);
-    return HONE_OK;
-}
-
-static hone_status take_row(const json_t *root, hone_rt_row *out)
-{
-    const char   *kind = json_string_value(json_object_get(root, "row"));
-    const json_t *format = json_object_get(root, "format"), *complete = json_object_get(root, "complete");
-    int64_t       number;
-    HONE_CHECK(json_is_integer(format), HONE_ERROR_FORMAT, "its format has no number");
-    HONE_CHECK(json_integer_value(format) == HONE_RT_ROW_FORMAT, HONE_ERROR_FORMAT,
-               "its format is %" JSON_INTEGER_FORMAT ", and this hone reads %d", json_integer_value(format),
-               HONE_RT_ROW_FORMAT);
-    HONE_CHECK(kind && (!strcmp(kind, kind_names[0]) || !strcmp(kind, kind_names[1])), HONE_ERROR_FORMAT,
-               "it is a row of '%.32s', which this hone does not know", kind ? kind : "");
-    out->kind = !strcmp(kind, kind_names[1]) ? HONE_RT_ROW_QUARANTINE : HONE_RT_ROW_MEASURED;
-    bool measured = out->kind == HONE_RT_ROW_MEASURED;
-    HONE_TRY(take_string(root, "problem", out->problem, sizeof out->problem));
-    HONE_TRY(take_string(root, "silicon", out->silicon, sizeof out->silicon));
-    HONE_TRY(take_string(root, "reason", out->reason, sizeof out->reason));
-    HONE_TRY(take_string(root, "build", out->build, sizeof out->build));
-    HONE_TRY(take_integer(root, "threads", 0, THREADS_MAX, &number));
-    out->threads = (int)number;
-    HONE_TRY(take_integer(root, "alignment", 0, 4096, &number));
-    out->alignment = (unsigned)number;
-    HONE_TRY(take_integer(root, "scratch_cap", 0, INT64_MAX, &number));
-    out->scratch_cap = (size_t)number;
-    HONE_TRY(take_integer(root, "when", 0, INT64_MAX, &out->when));
-    HONE_TRY(take_integer(root, "compared", 0, INT64_MAX, &out->compared));
-    HONE_TRY(take_flags(root, &out->flags));
-    HONE_TRY(take_choice(root, "operands", "warm", "cold", &out->cold));
-    HONE_TRY(take_choice(root, "machine", "alone", "loaded", &out->loaded));
-    HONE_TRY(take_figure(root, "best", measured, &out->best));
-    if (measured) {
-        HONE_TRY(take_figure(root, "next", true, &out->next));
-        HONE_TRY(take_figure(root, "untuned", true, &out->untuned));
-        HONE_TRY(take_samples(root, out));
-        HONE_CHECK(!complete || json_is_boolean(complete), HONE_ERROR_FORMAT,
-                   "its 'complete' is neither true nor false");
-        out->complete = json_is_true(complete);
-    }
-    hone_status status = check_row(out);
-    return status == HONE_ERROR_ARGUMENT ? HONE_ERROR_FORMAT : status;
-}
-
-hone_status hone_rt_row_parse(const char *silicon, const char *line, size_t bytes, hone_rt_row *out)
-{
-    uint64_t     key = 0, sum = 0;
-    json_error_t error;
-    memset(out, 0, sizeof *out);
-    bytes = hone_rt_line_without_newline(line, bytes);
-    HONE_CHECK(bytes < HONE_RT_ROW_TEXT_MAX, HONE_ERROR_FORMAT, "it has %zu bytes; %d are allowed", bytes,
-               HONE_RT_ROW_TEXT_MAX - 1);
-    HONE_CHECK(hone_rt_line_read(line, bytes, &key, &sum), HONE_ERROR_FORMAT,
-               "it does not begin with key and checksum");
-    HONE_CHECK(sum == hone_rt_line_sum(key, line, bytes), HONE_ERROR_FORMAT,
-               "it is damaged: its checksum is %016" PRIx64 ", and its bytes give %016" PRIx64, sum,
-               hone_rt_line_sum(key, line, bytes));
-    json_t *root = json_loadb(line, bytes, JSON_REJECT_DUPLICATES, &error);
-    if (!root && json_error_code(&error) == json_error_out_of_memory)
-        return hone_fail(HONE_ERROR_MEMORY, "out of memory: a row could not be read");
-    HONE_CHECK(root, HONE_ERROR_FORMAT, "it is no JSON: %.80s at byte %d", error.text, error.position);
-    hone_status status = take_row(root, out);
-    json_decref(root);
-    if (status == HONE_OK && silicon && strcmp(silicon, out->silicon) != 0)
-        status = hone_fail(HONE_ERROR_FORMAT, "it is of other silicon: '%.160s', and this is '%.160s'", out->silicon,
-                           silicon);
-    if (status == HONE_OK && key_of(out) != key)
-        status = hone_fail(HONE_ERROR_FORMAT, "its key is %016" PRIx64 ", and what it is about gives %016" PRIx64, key,
-                           key_of(out));
-    if (status != HONE_OK) memset(out, 0, sizeof *out);
-    return status;
 }
 
 /* --- which of two counts -------------------------------------------------------------------------------------- */

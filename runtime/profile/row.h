@@ -17,6 +17,23 @@ typedef struct hone_rt_row_place {
 uint64_t          hone_rt_row_key_base(const char *silicon, const char *problem);
 uint64_t          hone_rt_row_key(uint64_t base, const hone_rt_row_place *place);
 hone_rt_row_place hone_rt_row_place_of(const hone_rt_row *row);
+uint64_t          hone_rt_row_key_of(const hone_rt_row *row);
+
+/* What is written by these names. */
+#define HONE_RT_SECONDS_MAX 1e6 /* of a launch */
+enum { HONE_RT_FLAGS = 3, HONE_RT_THREADS_MAX = 1 << 20 };
+typedef struct hone_rt_flag_name {
+    unsigned    flag;
+    const char *name;
+} hone_rt_flag_name;
+extern const hone_rt_flag_name hone_rt_flag_names[HONE_RT_FLAGS];
+extern const char *const       hone_rt_row_kind_names[2]; /* by hone_rt_row_kind */
+
+/* hone_rt_row_parse without the samples, which are looked at and not taken. */
+hone_status hone_rt_row_parse_figures(const char *silicon, const char *line, size_t bytes, hone_rt_row *out);
+/* Could this be written? HONE_ERROR_ARGUMENT, and why not. */
+hone_status hone_rt_row_check(const hone_rt_row *row);
+bool        hone_rt_row_seconds_are(double value);
 
 /* What a line is, told from its beginning. */
 typedef enum hone_rt_line_kind {

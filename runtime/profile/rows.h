@@ -83,7 +83,7 @@ hone_status hone_rt_rows_find(hone_rt_rows *rows, const hone_request *request, h
 hone_status hone_rt_rows_next(hone_rt_rows *rows, const hone_request *request, int nth, hone_rt_row *out, int *layer);
 /* Rows of other problems than the request's whose texts differ from it in numbers alone, with as many threads, measured
  * warm and alone: the nearest by these numbers, at most HONE_RT_NEAR_MAX, nearest first, until `take` gives false. It
- * must not ask the rows for anything. What cannot be read is passed over. */
+ * must not ask the rows for anything, and gets no samples. What cannot be read is passed over. */
 enum { HONE_RT_NEAR_MAX = 6 };
 typedef bool hone_rt_near_function(void *self, const hone_rt_row *row, int layer);
 hone_status hone_rt_rows_near(hone_rt_rows *rows, const hone_request *request, hone_rt_near_function *take, void *self);

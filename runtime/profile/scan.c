@@ -88,17 +88,12 @@ hone_status hone_rt_scan(const char *path, hone_rt_scan_line *line, void *user)
     return status;
 }
 
-hone_status hone_rt_scan_again(const char *path, uint64_t offset, size_t bytes, char *out)
+hone_status hone_rt_scan_again(int file, const char *path, uint64_t offset, size_t bytes, char *out)
 {
-    int      file;
-    uint64_t    size, key;
-    hone_status opened = hone_file_open(path, &file, &size);
-    if (opened == HONE_ERROR_NOT_FOUND) return HONE_ERROR_STATE;
-    HONE_TRY(opened);
-    ssize_t     got = read_at(file, out, bytes, offset);
-    hone_status status = got < 0 ? cannot_read(path) : HONE_OK;
-    close(file);
-    if (status == HONE_OK && ((size_t)got != bytes || !hone_rt_line_sound(out, bytes, &key)))
-        status = hone_fail(HONE_ERROR_STATE, "%s was changed while it was in use", path);
-    return status;
+    uint64_t      key;
+    const ssize_t got = read_at(file, out, bytes, offset);
+    if (got < 0) return cannot_read(path);
+    HONE_CHECK((size_t)got == bytes && hone_rt_line_sound(out, bytes, &key), HONE_ERROR_STATE,
+               "%s was changed while it was in use", path);
+    return HONE_OK;
 }

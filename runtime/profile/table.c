@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "runtime/profile/scan.h"
@@ -26,6 +28,7 @@ void hone_rt_table_free(hone_rt_table *it)
     for (int i = 0; i < it->file_count; i++) hone_free(it->files[i]);
     hone_free(it->files);
     hone_free(it->at);
+    hone_rt_nearest_free(&it->nearest);
     hone_free(it);
 }
 
@@ -99,6 +102,7 @@ static hone_status take_line(void *user, const char *line, size_t bytes, uint64_
                                       row && kind == HONE_RT_LINE_MEASURED ? hone_rt_sketch_of_line(line, bytes)
                                                                            : (hone_rt_sketch){0}};
     s->rows += row;
+    into->unsketched |= row && kind == HONE_RT_LINE_MEASURED && !into->at[into->count - 1].sketch.kind;
     return HONE_OK;
 }
 
@@ -164,9 +168,18 @@ static int by_place(const void *left, const void *right)
     return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
-void hone_rt_table_sort(hone_rt_table *it)
+/* Of each key the first entry, where it is a measured row. */
+static const hone_rt_sketch *sketch_of(const void *self, int index)
+{
+    const hone_rt_entry *at = self;
+    if (index && at[index].key == at[index - 1].key) return NULL;
+    return at[index].sketch.kind ? &at[index].sketch : NULL;
+}
+
+hone_status hone_rt_table_sort(hone_rt_table *it)
 {
     if (it->count > 1) qsort(it->at, (size_t)it->count, sizeof *it->at, by_place);
+    return hone_rt_nearest_build(sketch_of, it->at, it->count, &it->nearest);
 }
 
 /* --- asking ---------------------------------------------------------------------------------------------------- */
@@ -184,18 +197,33 @@ int hone_rt_table_first(const hone_rt_table *it, uint64_t key)
     return low;
 }
 
-hone_status hone_rt_table_line(const hone_rt_table *it, int at, char *out)
+void hone_rt_reading_end(hone_rt_reading *reading)
 {
-    const hone_rt_entry *entry = &it->at[at];
-    return hone_rt_scan_again(it->files[entry->file], entry->offset, entry->bytes, out);
+    if (reading->descriptor >= 0) close(reading->descriptor);
+    reading->file = reading->descriptor = -1;
 }
 
-hone_status hone_rt_table_row(const hone_rt_table *it, int at, hone_rt_row *out)
+hone_status hone_rt_table_line(const hone_rt_table *it, int at, hone_rt_reading *reading, char *out)
+{
+    const hone_rt_entry *entry = &it->at[at];
+    const char          *path = it->files[entry->file];
+    if (reading->file != entry->file) {
+        uint64_t bytes;
+        hone_rt_reading_end(reading);
+        hone_status status = hone_file_open(path, &reading->descriptor, &bytes);
+        if (status == HONE_ERROR_NOT_FOUND) return HONE_ERROR_STATE;
+        HONE_TRY(status);
+        reading->file = entry->file;
+    }
+    return hone_rt_scan_again(reading->descriptor, path, entry->offset, entry->bytes, out);
+}
+
+hone_status hone_rt_table_row(const hone_rt_table *it, int at, hone_rt_reading *reading, hone_rt_row *out)
 {
     char line[HONE_RT_ROW_TEXT_MAX];
     if (it->at[at].kind == HONE_RT_LINE_UNKNOWN) return HONE_ERROR_FORMAT;
-    HONE_TRY(hone_rt_table_line(it, at, line));
-    return hone_rt_row_parse(it->silicon, line, it->at[at].bytes, out);
+    HONE_TRY(hone_rt_table_line(it, at, reading, line));
+    return (reading->figures ? hone_rt_row_parse_figures : hone_rt_row_parse)(it->silicon, line, it->at[at].bytes, out);
 }
 
 /* Does a count before b, two rows of one key? Equal ones go by their places, so that all readers choose alike. */
@@ -208,52 +236,44 @@ static bool counts_before(const hone_rt_table *it, const hone_rt_standing *a, co
 }
 
 hone_status hone_rt_table_next(const hone_rt_table *it, uint64_t key, const hone_rt_standing *last,
-                               hone_rt_standing *out)
+                               hone_rt_reading *reading, hone_rt_standing *out)
 {
-    hone_rt_standing here;
-    int              start = hone_rt_table_first(it, key);
-    out->at = -1;
+    hone_rt_standing spare;
+    int              best = -1, start = hone_rt_table_first(it, key);
     for (int i = start; i < it->count && i < start + SAME_MAX && it->at[i].key == key; i++) {
+        hone_rt_standing *here = best < 0 ? out : &spare; /* read where it is wanted: mostly there is one */
         if (i == last->at || it->at[i].kind != HONE_RT_LINE_MEASURED) continue;
-        if (out->at >= 0 && it->at[i].layer > it->at[out->at].layer) break; /* further away: none of them counts */
-        here.at = i;
-        hone_status status = hone_rt_table_row(it, i, &here.row);
+        if (best >= 0 && it->at[i].layer > it->at[best].layer) break; /* further away: none of them counts */
+        here->at = i;
+        hone_status status = hone_rt_table_row(it, i, reading, &here->row);
         if (status == HONE_ERROR_FORMAT || status == HONE_ERROR_FILE) continue;
         if (status != HONE_OK) return status;
-        if (last->at >= 0 && !counts_before(it, last, &here)) continue;
-        if (out->at < 0 || counts_before(it, &here, out)) *out = here;
+        if (last->at >= 0 && !counts_before(it, last, here)) continue;
+        if (best < 0 || counts_before(it, here, out)) {
+            best = i;
+            if (here != out) *out = *here;
+        }
     }
-    return out->at < 0 ? HONE_ERROR_NOT_FOUND : HONE_OK;
+    out->at = best;
+    return best < 0 ? HONE_ERROR_NOT_FOUND : HONE_OK;
 }
 
 int hone_rt_table_near(const hone_rt_table *it, const hone_rt_sketch *sketch, int *out, int most)
 {
-    uint32_t apart[HONE_RT_NEAR_MAX];
-    int      found = 0;
-    if (most > HONE_RT_NEAR_MAX) most = HONE_RT_NEAR_MAX;
-    for (int i = 0; i < it->count; i++) {
-        if (it->at[i].sketch.kind != sketch->kind || (i && it->at[i].key == it->at[i - 1].key)) continue;
-        const uint32_t here = hone_rt_sketch_apart(&it->at[i].sketch, sketch);
-        int            at = found;
-        if (found == most && here >= apart[found - 1]) continue;
-        if (found < most)
-            found++;
-        else
-            at--;
-        for (; at > 0 && here < apart[at - 1]; at--) {
-            apart[at] = apart[at - 1];
-            out[at] = out[at - 1];
-        }
-        apart[at] = here;
-        out[at] = i;
-    }
-    return found;
+    return hone_rt_nearest_find(&it->nearest, sketch, out, most);
+}
+
+bool hone_rt_table_may_have(const hone_rt_table *it, const hone_rt_sketch *sketch)
+{
+    int nearest;
+    return it->unsketched || (hone_rt_table_near(it, sketch, &nearest, 1) &&
+                              !memcmp(&it->at[nearest].sketch, sketch, sizeof *sketch));
 }
 
 /* --- those that count ------------------------------------------------------------------------------------------ */
 
 /* What two entries share of which one is enough. */
-static uint64_t sameness(const hone_rt_table *it, int at, bool usable, const hone_rt_row *row)
+static uint64_t sameness(const hone_rt_table *it, int at, bool usable, hone_rt_reading *reading, const hone_rt_row *row)
 {
     char text[640];
     if (usable && it->at[at].kind == HONE_RT_LINE_MEASURED) return 0; /* of the key, that is */
@@ -263,12 +283,13 @@ static uint64_t sameness(const hone_rt_table *it, int at, bool usable, const hon
         return hone_hash(text, (size_t)length, 1);
     }
     char line[HONE_RT_PROFILE_LINE_MAX];
-    if (hone_rt_table_line(it, at, line) != HONE_OK) return (uint64_t)at;
+    if (hone_rt_table_line(it, at, reading, line) != HONE_OK) return (uint64_t)at;
     return hone_hash(line, it->at[at].bytes, 2);
 }
 
 /* The entries of one key, from `start` up to `end`. */
-static hone_status order_key(const hone_rt_table *it, int start, int end, bool all, int *order, int *count)
+static hone_status order_key(const hone_rt_table *it, int start, int end, bool all, hone_rt_reading *reading,
+                             int *order, int *count)
 {
     hone_rt_standing none = {.at = -1}, best = {.at = -1};
     uint64_t         seen[SAME_MAX];
@@ -277,15 +298,15 @@ static hone_status order_key(const hone_rt_table *it, int start, int end, bool a
         order[(*count)++] = start; /* whether it can be used is told when it is read */
         return HONE_OK;
     }
-    hone_status status = hone_rt_table_next(it, it->at[start].key, &none, &best);
+    hone_status status = hone_rt_table_next(it, it->at[start].key, &none, reading, &best);
     if (status != HONE_OK && status != HONE_ERROR_NOT_FOUND) return status;
     if (best.at >= 0) order[(*count)++] = best.at;
     for (int i = start; i < end; i++) {
-        status = hone_rt_table_row(it, i, &none.row);
+        status = hone_rt_table_row(it, i, reading, &none.row);
         if (status != HONE_OK && status != HONE_ERROR_FORMAT && status != HONE_ERROR_FILE) return status;
         bool usable = status == HONE_OK;
         if (usable ? it->at[i].kind == HONE_RT_LINE_MEASURED : !all) continue;
-        uint64_t same = sameness(it, i, usable, &none.row);
+        uint64_t same = sameness(it, i, usable, reading, &none.row);
         int      at = 0;
         while (at < seen_count && seen[at] != same) at++;
         if (at < seen_count) continue;
@@ -297,14 +318,16 @@ static hone_status order_key(const hone_rt_table *it, int start, int end, bool a
 
 hone_status hone_rt_table_order(const hone_rt_table *it, bool all, int **order, int *count)
 {
-    hone_status status = HONE_OK;
+    hone_status     status = HONE_OK;
+    hone_rt_reading reading = HONE_RT_READING;
     *count = 0;
     *order = hone_alloc((size_t)it->count, sizeof **order);
     if (!*order) return HONE_ERROR_MEMORY;
     for (int start = 0, end; start < it->count && status == HONE_OK; start = end) {
         for (end = start + 1; end < it->count && it->at[end].key == it->at[start].key;) end++;
-        status = order_key(it, start, end, all, *order, count);
+        status = order_key(it, start, end, all, &reading, *order, count);
     }
+    hone_rt_reading_end(&reading);
     if (status == HONE_OK) return HONE_OK;
     hone_free(*order);
     *order = NULL;

@@ -3,6 +3,7 @@
 #ifndef HONE_RUNTIME_PROFILE_TABLE_H
 #define HONE_RUNTIME_PROFILE_TABLE_H
 
+#include "runtime/profile/nearest.h"
 #include "runtime/profile/row.h"
 #include "runtime/profile/sketch.h"
 
@@ -20,6 +21,8 @@ typedef struct hone_rt_table {
     const char        *silicon; /* borrowed */
     hone_rt_entry     *at;      /* sorted: by key, then layer, then file and offset */
     int                count, room;
+    hone_rt_nearest    nearest;    /* of each key's first */
+    bool               unsketched; /* there is a measured row without a sketch */
     char             **files; /* paths */
     int                file_count, file_room;
     hone_rt_rows_facts facts;
@@ -34,7 +37,7 @@ void        hone_rt_table_free(hone_rt_table *table); /* NULL is fine */
  * cannot be read adds nothing but a remark: *taken is false. HONE_ERROR_NOT_FOUND: there is none. */
 hone_status hone_rt_table_add(hone_rt_table *table, const char *folder, const char *name, int layer, bool all,
                               bool *taken);
-void        hone_rt_table_sort(hone_rt_table *table);
+hone_status hone_rt_table_sort(hone_rt_table *table);
 /* Keeps the thread's sentence as a remark. */
 void hone_rt_table_remark(hone_rt_table *table);
 
@@ -44,15 +47,24 @@ typedef struct hone_rt_standing {
     hone_rt_row row;
 } hone_rt_standing;
 
+/* The file that was read last, open from row to row of one question: HONE_RT_READING before, hone_rt_reading_end
+ * behind. */
+typedef struct hone_rt_reading {
+    int  file, descriptor;
+    bool figures; /* and no samples: nobody asks for them */
+} hone_rt_reading;
+#define HONE_RT_READING ((hone_rt_reading){-1, -1, false})
+void hone_rt_reading_end(hone_rt_reading *reading);
+
 /* The line of an entry, in room for HONE_RT_PROFILE_LINE_MAX bytes. HONE_ERROR_STATE: it does not lie there any more.
  */
-hone_status hone_rt_table_line(const hone_rt_table *table, int at, char *out);
+hone_status hone_rt_table_line(const hone_rt_table *table, int at, hone_rt_reading *reading, char *out);
 /* The row of an entry. HONE_ERROR_FORMAT: it is none that can be used, and why. */
-hone_status hone_rt_table_row(const hone_rt_table *table, int at, hone_rt_row *out);
+hone_status hone_rt_table_row(const hone_rt_table *table, int at, hone_rt_reading *reading, hone_rt_row *out);
 /* The measured row of a key that counts next after `last` (at -1: the first of all); HONE_ERROR_NOT_FOUND: none. Those
  * that cannot be used are passed over. Where a key has one row, that one is parsed and no other. */
 hone_status hone_rt_table_next(const hone_rt_table *table, uint64_t key, const hone_rt_standing *last,
-                               hone_rt_standing *out);
+                               hone_rt_reading *reading, hone_rt_standing *out);
 /* The entries that count, in the order of their keys: of the measured ones of a key the first of those that can be
  * used, and each culprit of quarantine once. With `all` what cannot be used, or is of another kind, is among them, each
  * line once. Freed with hone_free. */
@@ -60,6 +72,8 @@ hone_status hone_rt_table_order(const hone_rt_table *table, bool all, int **orde
 /* The entries whose sketches are nearest to this one, of its kind, nearest first; of each key one. Gives how many, up
  * to `most`. */
 int hone_rt_table_near(const hone_rt_table *table, const hone_rt_sketch *sketch, int *out, int most);
+/* May there be a measured row of a problem and threads with this sketch? False: surely not. */
+bool hone_rt_table_may_have(const hone_rt_table *table, const hone_rt_sketch *sketch);
 /* The first entry of a key; the count where all keys are less. */
 int hone_rt_table_first(const hone_rt_table *table, uint64_t key);
 

@@ -503,7 +503,7 @@ static void every_lie_is_noticed(void **state)
                 {"\"threads\":2", "\"threads\":3", "and what it is about gives"},
                 {"\"threads\":2", "\"threads\":-1", "its 'threads' is no integer from 0"},
                 {"\"threads\":2", "\"threads\":2.5", "its 'threads' is no integer"},
-                {"\"threads\":2", "\"threads\":99999999999999999999", "no JSON"},
+                {"\"threads\":2", "\"threads\":99999999999999999999", "no JSON: an integer is too large"},
                 {"\"alignment\":64", "\"alignment\":63", "no power of two"},
                 {"\"flags\":[]", "\"flags\":[\"flying\"]", "its flag 'flying' is not known"},
                 {"\"flags\":[]", "\"flags\":7", "its 'flags' are no list"},
@@ -517,7 +517,7 @@ static void every_lie_is_noticed(void **state)
                 {"\"samples\":[1e-06", "\"samples\":[null", "its 'samples' is no number of seconds"},
                 {"\"complete\":true", "\"complete\":\"yes\"", "its 'complete' is neither"},
                 {"\"silicon\":\"cpu Test", "\"silicon\":\"cpu Best", "of other silicon"},
-                {"\"compared\":16384", "\"compared\":16384,\"compared\":1", "no JSON"},
+                {"\"compared\":16384", "\"compared\":16384,\"compared\":1", "no JSON: its 'compared' is there twice"},
                 {"\"compared\":16384", "\"compared\":[[[[[[[[]]]]]]]]", "its 'compared' is no integer"},
                 {"\"reason\":\"", "\"reason\":\"\\u0000", "no JSON"}};
     char        line[HONE_RT_ROW_TEXT_MAX], made[HONE_RT_ROW_TEXT_MAX];

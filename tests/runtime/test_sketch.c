@@ -8,6 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/random.h"
+#include "runtime/profile/nearest.h"
 #include "runtime/profile/row.h"
 #include "runtime/profile/sketch.h"
 
@@ -70,12 +72,62 @@ static void lines_as_rows_are_written(void **state)
     assert_int_equal(hone_rt_sketch_of_line(line, bytes).kind, 0);
 }
 
+/* --- which are nearest -------------------------------------------------------------------------------------------- */
+
+static const hone_rt_sketch *sketch_at(const void *self, int index)
+{
+    const hone_rt_sketch *all = self;
+    return index % 7 == 3 ? NULL : &all[index]; /* some count for nothing */
+}
+
+/* By looking at each. */
+static int nearest_of_all(const hone_rt_sketch *all, int count, const hone_rt_sketch *it, int *out, int most)
+{
+    int found = 0;
+    for (int i = 0; i < count; i++) {
+        if (!sketch_at(all, i) || all[i].kind != it->kind) continue;
+        int at = found < most ? found++ : most;
+        for (; at > 0 && hone_rt_sketch_apart(&all[i], it) < hone_rt_sketch_apart(&all[out[at - 1]], it); at--)
+            if (at < most) out[at] = out[at - 1];
+        if (at < most) out[at] = i;
+    }
+    return found;
+}
+
+static void the_nearest_are_found(void **state)
+{
+    enum { COUNT = 500, MOST = HONE_RT_NEAREST_MOST };
+    static hone_rt_sketch all[COUNT];
+    hone_random           r = hone_random_seeded(3);
+    (void)state;
+    for (int round = 0; round < 60; round++) {
+        const int       count = round % 10 ? COUNT : round / 10, used = round % 9, spread = 1 + round * 4 % 250;
+        hone_rt_nearest nearest;
+        for (int i = 0; i < count; i++) {
+            all[i] = (hone_rt_sketch){.kind = (uint32_t)(1 + hone_random_below(&r, 3))};
+            for (int j = 0; j < used; j++) all[i].numbers[j] = (uint8_t)hone_random_below(&r, (uint64_t)spread);
+        }
+        assert_int_equal(hone_rt_nearest_build(sketch_at, all, count, &nearest), HONE_OK);
+        for (int question = 0; question < 50; question++) {
+            int            got[MOST], expected[MOST], most = question % (MOST + 1);
+            hone_rt_sketch it = {.kind = (uint32_t)(question % 5)}; /* 0 and 4: there are none */
+            for (int j = 0; j < HONE_RT_SKETCH_NUMBERS && (j < used || question % 11 == 0); j++)
+                it.numbers[j] = (uint8_t)hone_random_below(&r, (uint64_t)spread);
+            const int count_got = hone_rt_nearest_find(&nearest, &it, got, most);
+            assert_int_equal(count_got, nearest_of_all(all, count, &it, expected, most));
+            assert_memory_equal(got, expected, (size_t)count_got * sizeof *got);
+        }
+        hone_rt_nearest_free(&nearest);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_numbers_differ_within_a_kind),
         cmocka_unit_test(numbers_are_logarithms),
         cmocka_unit_test(lines_as_rows_are_written),
+        cmocka_unit_test(the_nearest_are_found),
     };
     return cmocka_run_group_tests_name("runtime.sketch", tests, NULL, NULL);
 }
