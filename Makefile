@@ -1,5 +1,5 @@
 # The door for a first visit; everything behind it is CMake (CMakePresets.json) and the scripts it calls.
-.PHONY: help tune demo test build install clean
+.PHONY: help tune demo test build install profile clean
 
 help:
 	@echo "make tune      install what is missing, build, measure this machine, tune the suite quick (two minutes)"
@@ -7,6 +7,7 @@ help:
 	@echo "make test      install what is missing, build, run every test (about ten minutes on two cores)"
 	@echo "make build     the library and the program, in build/release"
 	@echo "make install   that, to PREFIX (default /usr/local), DESTDIR is kept"
+	@echo "make profile   the profile that ships for this kind of machine, tuned anew (SECONDS=600, and a minute)"
 	@echo "make clean     remove build/"
 	@echo "Day by day: cmake --workflow --preset dev   (presets: dev release clang asan tsan aarch64)"
 
@@ -29,6 +30,10 @@ build:
 PREFIX ?= /usr/local
 install: build
 	cmake --install build/release --prefix $(PREFIX)
+
+SECONDS ?= 600
+profile: build
+	@scripts/profile $(SECONDS)
 
 clean:
 	rm -rf build

@@ -8,7 +8,8 @@
 #include "tuner/search.h"
 #include "tuner/worker.h"
 
-enum { CHOICES_MAX = HONE_RT_KERNELS_MAX + 4, ROUNDS = 20 };
+enum { CHOICES_MAX = HONE_RT_KERNELS_MAX + 4, ROUNDS = 20, ROUNDS_FIRST = 4 };
+#define IN_SIGHT 1.15 /* beside the best: what is further off in the first rounds is not the best, and goes */
 #define WORSE 0.98 /* of the untuned choice's speed: less is worse */
 #define ALIKE 1.02 /* two choices within so much are as good */
 
@@ -21,7 +22,7 @@ typedef struct verified {
     int             count;
     hone_choice     choices[CHOICES_MAX]; /* 0: untuned */
     int             tuned, beside;        /* their places; beside -1: there is no row */
-    double          median[CHOICES_MAX];  /* 0: not right */
+    double          median[CHOICES_MAX];  /* 0: not right; far behind, of its first rounds */
     double         *seconds;              /* of round and choice */
     hone_interval   ratio, beside_ratio;  /* untuned over tuned; the other profile's choice over tuned */
     double          best_s;
@@ -90,6 +91,22 @@ static int find_choices(const cli_tune *t, hone_rt_rows *rows, hone_rt_rows *oth
     return CLI_FINE;
 }
 
+/* Those that are compared, and those that may be the best. */
+static int keep_in_sight(const verified *v, int *ids, int *place, int right)
+{
+    double best = INFINITY;
+    int    left = 0;
+    for (int i = 0; i < right; i++)
+        if (v->median[place[i]] > 0) best = fmin(best, v->median[place[i]]);
+    for (int i = 0; i < right; i++) {
+        const bool compared = place[i] == 0 || place[i] == v->tuned || place[i] == v->beside;
+        if (!(v->median[place[i]] > 0) || (!compared && v->median[place[i]] > IN_SIGHT * best)) continue;
+        place[left] = place[i];
+        ids[left++] = ids[i];
+    }
+    return left;
+}
+
 static hone_status take_times(const cli_tune *t, verified *v)
 {
     hone_admission      admissions[CHOICES_MAX], fates[CHOICES_MAX];
@@ -109,14 +126,18 @@ static hone_status take_times(const cli_tune *t, verified *v)
         ids[right++] = admissions[i].id;
     }
     double *taken = cli_alloc((size_t)ROUNDS * CHOICES_MAX, sizeof *taken);
-    if (status == HONE_OK && right) status = oracle.time(oracle.self, ids, right, ROUNDS, taken, fates);
-    for (int i = 0; i < right && status == HONE_OK; i++) {
-        if (fates[i].fate != HONE_FATE_RIGHT) continue;
-        for (int r = 0; r < ROUNDS; r++) {
-            column[r] = taken[r * right + i];
-            v->seconds[place[i] * ROUNDS + r] = column[r];
+    for (int from = 0, rounds = ROUNDS_FIRST; from < ROUNDS && right && status == HONE_OK; from += rounds) {
+        if (from) rounds = ROUNDS - from;
+        status = oracle.time(oracle.self, ids, right, rounds, taken, fates);
+        for (int i = 0; i < right && status == HONE_OK; i++) {
+            double *its = v->seconds + place[i] * ROUNDS;
+            v->median[place[i]] = 0;
+            if (fates[i].fate != HONE_FATE_RIGHT) continue;
+            for (int r = 0; r < rounds; r++) its[from + r] = taken[r * right + i];
+            memcpy(column, its, (size_t)(from + rounds) * sizeof *column);
+            v->median[place[i]] = hone_stats_median(column, from + rounds);
         }
-        v->median[place[i]] = hone_stats_median(column, ROUNDS);
+        if (!from) right = keep_in_sight(v, ids, place, right);
     }
     free(taken);
     hone_worker_close(worker);

@@ -27,19 +27,36 @@ static const cli_option options[] = {
 
 /* --- which problems ---------------------------------------------------------------------------------------------- */
 
-static int read_problems(const cli_tune *t, hone_suite *suite)
+static hone_status read_word(const cli_tune *t, const char *word, hone_suite *suite)
 {
-    const char *word = t->call->word_count ? t->call->words[0] : "quick";
     struct stat facts;
-    hone_status status;
-    if (cli_is_problem(word)) {
-        *suite = (hone_suite){0};
-        status = hone_suite_add(t->hone.context, word, 1, 0, 0, suite);
-    } else if (strchr(word, '/') || (stat(word, &facts) == 0 && S_ISREG(facts.st_mode))) {
-        status = hone_suite_read(t->hone.context, word, suite);
-    } else {
-        status = hone_suite_named(t->hone.context, word, suite);
+    *suite = (hone_suite){0};
+    if (cli_is_problem(word)) return hone_suite_add(t->hone.context, word, 1, 0, 0, suite);
+    if (strchr(word, '/') || (stat(word, &facts) == 0 && S_ISREG(facts.st_mode)))
+        return hone_suite_read(t->hone.context, word, suite);
+    return hone_suite_named(t->hone.context, word, suite);
+}
+
+/* All words together; what several name stays one problem, and as heavy as where it is heaviest. */
+static int read_problems(const cli_tune *t, hone_suite *all)
+{
+    hone_status status = HONE_OK;
+    *all = (hone_suite){0};
+    if (!t->call->word_count) status = read_word(t, "quick", all);
+    for (int w = 0; w < t->call->word_count && status == HONE_OK; w++) {
+        hone_suite one;
+        status = read_word(t, t->call->words[w], &one);
+        for (int i = 0; i < one.count && status == HONE_OK; i++) {
+            const hone_suite_problem *it = &one.problems[i];
+            double                    more = it->weight;
+            for (int j = 0; j < all->count; j++)
+                if (all->problems[j].threads == it->threads && !strcmp(all->problems[j].text, it->text))
+                    more = fmax(0, it->weight - all->problems[j].weight);
+            status = hone_suite_add(t->hone.context, it->text, more, it->count, it->threads, all);
+        }
+        hone_suite_free(&one);
     }
+    if (status != HONE_OK) hone_suite_free(all);
     return status == HONE_OK ? CLI_FINE : cli_fail_status(t->call, status);
 }
 
@@ -216,7 +233,7 @@ static int run(const cli_call *call)
 const cli_verb cli_verb_tune = {
     .name = "tune",
     .line = "measures which kernel serves each problem best, and keeps it",
-    .usage = "[SUITE | FILE | \"PROBLEM\"]",
+    .usage = "[SUITE | FILE | \"PROBLEM\"]...",
     .examples = "  hone tune                                  the suite quick, for a minute\n"
                 "  hone tune transformer --budget 10m         another suite\n"
                 "  hone tune \"matmul f32 nn 512x512x512\"      one problem\n"
@@ -233,6 +250,6 @@ const cli_verb cli_verb_tune = {
         "--json prints a line of JSON for each event, and the report as the last.\n"
         "Exit code 1 when a problem could not be tuned, or --verify finds one that is slower than untuned.",
     .options = options,
-    .words_max = 1,
+    .words_max = CLI_WORDS_MAX,
     .run = run,
 };

@@ -13,6 +13,8 @@ cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_LIBEXECDIR BASE_DIRECTORY ${CMAKE_IN
 
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_LIBDIR BASE_DIRECTORY ${CMAKE_INSTALL_FULL_LIBEXECDIR}/hone
     OUTPUT_VARIABLE libdir_from_libexec)
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_DATADIR BASE_DIRECTORY ${CMAKE_INSTALL_FULL_LIBDIR}
+    OUTPUT_VARIABLE datadir_from_libdir)
 
 set_source_files_properties(runtime/modules.c TARGET_DIRECTORY hone_objects PROPERTIES COMPILE_DEFINITIONS
     "HONE_LIBDIR=\"${CMAKE_INSTALL_FULL_LIBDIR}\";HONE_MODULES_IN_LIBDIR=\"${modules_in_libdir}\";\
@@ -21,10 +23,9 @@ HONE_LIBDIR_FROM_LIBEXEC=\"${libdir_from_libexec}\";\
 HONE_LIBEXEC=\"${CMAKE_INSTALL_FULL_LIBEXECDIR}/hone\";\
 HONE_LIBEXEC_FROM_LIBDIR=\"${libexecdir_from_libdir}/hone\";\
 HONE_LIBEXEC_FROM_BINDIR=\"${libexecdir_from_bindir}/hone\";\
+HONE_DATADIR=\"${CMAKE_INSTALL_FULL_DATADIR}\";\
+HONE_DATADIR_FROM_LIBDIR=\"${datadir_from_libdir}\";\
 HONE_PROBE_FROM_LIBDIR=\"${libexecdir_from_libdir}/hone/hone-probe\"")
-
-set_source_files_properties(runtime/profile/names.c TARGET_DIRECTORY hone_objects PROPERTIES COMPILE_DEFINITIONS
-    "HONE_DATADIR=\"${CMAKE_INSTALL_FULL_DATADIR}\"")
 
 set(HONE_MODULES_BUILT ${PROJECT_BINARY_DIR}/bin/${libdir_from_bindir}/${modules_in_libdir})
 cmake_path(NORMAL_PATH HONE_MODULES_BUILT)

@@ -119,6 +119,20 @@ static void find_probe(const char *folder, char *out)
         hone_text_add(&text, "%s/../../" HONE_PROBE_FROM_LIBDIR, folder);
 }
 
+void hone_rt_shared(const char *name, char *out, size_t capacity)
+{
+    char      own[PATH_SIZE], path[PATH_SIZE];
+    bool      library = false, known = own_folder(own, &library);
+    hone_text text = hone_text_in(out, capacity);
+    bool      moved =
+        known &&
+        (library ? path_is(path, "%s/" HONE_DATADIR_FROM_LIBDIR "/%s", own, name)
+                 : path_is(path, "%s/" HONE_LIBDIR_FROM_BINDIR "/" HONE_DATADIR_FROM_LIBDIR "/%s", own, name) ||
+                       path_is(path, "%s/" HONE_LIBDIR_FROM_LIBEXEC "/" HONE_DATADIR_FROM_LIBDIR "/%s", own, name));
+    hone_text_add(&text, "%s", moved ? path : HONE_DATADIR);
+    if (!moved) hone_text_add(&text, "/%s", name);
+}
+
 void hone_rt_program(const char *name, char *out, size_t capacity)
 {
     char      own[PATH_SIZE], path[PATH_SIZE];

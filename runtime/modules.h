@@ -38,6 +38,8 @@ void hone_rt_modules_at(const char *folder, const char *probe);
 
 /* Where a program of ours that is no user's to call was installed: beside hone-probe in libexec. It need not exist. */
 void hone_rt_program(const char *name, char *out, size_t capacity);
+/* Where data of ours was installed, "hone/profiles" in share. It need not exist. */
+void hone_rt_shared(const char *name, char *out, size_t capacity);
 
 /* --- for the hall ---------------------------------------------------------------------------------------------- */
 

@@ -132,7 +132,8 @@ static hone_status warm_up(struct bench *b, int at, double until)
     if (b->options->cache == HONE_CACHE_COLD) most = 1;
     lane->repeats = 1;
     double last[SETTLED];
-    for (int i = 0; i < WARM_SAMPLES; i++) {
+    const int samples = b->options->warm_max > 0 ? b->options->warm_max : WARM_SAMPLES;
+    for (int i = 0; i < samples; i++) {
         double seconds;
         bool   preempted;
         HONE_TRY(quiet_sample(b, at, &seconds, &preempted));

@@ -47,6 +47,7 @@ typedef struct hone_measure_options {
     double     budget_s;   /* for all of it, warm-up too; 0: the rounds alone decide */
     double     sample_s;   /* least time of a sample; raised to 1000 steps of the clock */
     double     goal;       /* done when every ratio to the first is known to +- this share; 0: rounds_max decides */
+    int        warm_max;   /* samples of warm-up at most, of a contestant; 0: 30, until successive ones agree */
     double     pause_s;    /* before a contestant's turn: what other libraries' idle workers spin for */
     double     threshold;  /* a difference smaller than this is none; 0.01: one percent */
     double     floor;      /* noise known from elsewhere; what is called different must lie beyond it too */

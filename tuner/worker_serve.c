@@ -21,6 +21,8 @@
 #include "tuner/worker_page.h"
 
 enum { CANDIDATES_MAX = 4096, LANES_MAX = 256, ROUNDS_AT_ONCE = 6 };
+/* Each question warms up: what it asks for was launched before, and on a shared machine samples hardly ever agree. */
+enum { WARM_SAMPLES = 6 };
 #define OTHERS_SPIN_S 0.04 /* idle threads of other people's pools look for work for so long */
 
 typedef struct candidate {
@@ -432,6 +434,7 @@ static hone_status take_rounds(timing *t, int from, int rounds, int *taken, bool
     how.rounds_min = how.rounds_max = rounds;
     how.goal = how.budget_s = 0;
     how.sample_s = t->sample_s;
+    how.warm_max = WARM_SAMPLES;
     how.seed = hone_random_at(t->seed, (uint64_t)from);
     hone_status status = hone_measure(who, lanes, &how, &m);
     at_work(t->w, 0);

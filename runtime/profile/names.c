@@ -17,14 +17,15 @@
 #include "base/file.h"
 #include "base/options.h"
 #include "base/status.h"
+#include "runtime/modules.h"
 #include "runtime/profile/line.h"
 
 /* --- folders -------------------------------------------------------------------------------------------------- */
 
 hone_status hone_rt_folders_open(const char *given, hone_rt_folders *out)
 {
-    static const char shared[] = "/usr/local/share/hone/profiles:/usr/share/hone/profiles:" HONE_DATADIR
-                                 "/hone/profiles";
+    static const char system[] = "/usr/local/share/hone/profiles:/usr/share/hone/profiles";
+    char              shipped[HONE_RT_PATH_MAX];
     const char       *data = hone_option_get(HONE_OPTION_DATA_HOME), *home = hone_option_get(HONE_OPTION_HOME);
     hone_text         text = hone_text_in(out->list, sizeof out->list);
     if (!given || !*given) given = hone_option_get(HONE_OPTION_PROFILE_PATH);
@@ -33,11 +34,15 @@ hone_status hone_rt_folders_open(const char *given, hone_rt_folders *out)
     if (given)
         hone_text_add(&text, "%s", given);
     else if (data && *data == '/') /* the rule says to ignore any other */
-        hone_text_add(&text, "%s/hone/profiles:%s", data, shared);
+        hone_text_add(&text, "%s/hone/profiles:%s", data, system);
     else if (home && *home == '/')
-        hone_text_add(&text, "%s/.local/share/hone/profiles:%s", home, shared);
+        hone_text_add(&text, "%s/.local/share/hone/profiles:%s", home, system);
     else
-        hone_text_add(&text, ":%s", shared);
+        hone_text_add(&text, ":%s", system);
+    if (!given) {
+        hone_rt_shared("hone/profiles", shipped, sizeof shipped);
+        hone_text_add(&text, ":%s", shipped);
+    }
     HONE_CHECK(text.length < sizeof out->list, HONE_ERROR_FILE,
                "the folders of profiles take more than %zu bytes: %.64s...", sizeof out->list, out->list);
     return HONE_OK;
