@@ -32,3 +32,10 @@ function(hone_isa_sources isa)
     set_source_files_properties(${ARGN} TARGET_DIRECTORY hone_objects
         PROPERTIES COMPILE_OPTIONS "${HONE_ISA_OPTIONS_${isa}};${HONE_ISA_SANITIZED}")
 endfunction()
+
+# hone_isa_extends(<isa> <file> <option>...): such a file is compiled for an extension of that set too.
+function(hone_isa_extends isa file)
+    if(isa IN_LIST HONE_ISAS)
+        set_property(SOURCE ${file} TARGET_DIRECTORY hone_objects APPEND PROPERTY COMPILE_OPTIONS ${ARGN})
+    endif()
+endfunction()

@@ -23,9 +23,10 @@
 #include "tests/kernels/guarded.h"
 
 extern const hone_kernel hone_matmul_packed, hone_matmul_direct, hone_matmul_thin, hone_matmul_dots,
-    hone_matmul_flat, hone_matmul_small;
-static const hone_kernel *const kernels[] = {&hone_matmul_packed, &hone_matmul_direct, &hone_matmul_thin,
-                                            &hone_matmul_dots, &hone_matmul_flat, &hone_matmul_small};
+    hone_matmul_flat, hone_matmul_small, hone_matmul_inner_groups;
+static const hone_kernel *const kernels[] = {&hone_matmul_packed,      &hone_matmul_direct, &hone_matmul_thin,
+                                             &hone_matmul_dots,        &hone_matmul_flat,   &hone_matmul_small,
+                                             &hone_matmul_inner_groups};
 enum { KERNELS = sizeof kernels / sizeof kernels[0] };
 
 static uint64_t case_count = 1500, first_seed = 1;

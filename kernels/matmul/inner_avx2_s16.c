@@ -1,0 +1,14 @@
+/* The tiles of cpu.inner for AVX2: bytes widened to 16 bits, as vpmaddubsw would saturate. */
+#define INNER_WORD    1
+#define INNER_ELEMENT int8_t
+#include "kernels/matmul/inner_avx2.h"
+
+/* 12 sums + 2 vectors of b + 1 of a + 1 of products: all 16 registers. */
+#define INNER_NAME hone_matmul_inner_s16_avx2_6x16
+#define INNER_LOOP loop_6x16
+#define INNER_M    6
+#define INNER_N    16
+#include "kernels/matmul/inner.inl"
+
+#define INNER_KIT hone_matmul_inner_kit_s16_avx2
+#include "kernels/matmul/inner_pack.inl"

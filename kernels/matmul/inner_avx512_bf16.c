@@ -1,0 +1,28 @@
+/* The tiles of cpu.inner for AVX-512 with BF16: 32 registers of 16 words. */
+#define INNER_WORD    2
+#define INNER_ELEMENT uint16_t
+#include "kernels/matmul/inner_avx512.h"
+
+/* 24 sums + 3 vectors of b + 1 of a: 11 loads for 24 multiplies, for rows in eights. */
+#define INNER_NAME hone_matmul_inner_bf16_avx512_8x48
+#define INNER_LOOP loop_8x48
+#define INNER_M    8
+#define INNER_N    48
+#include "kernels/matmul/inner.inl"
+
+/* 24 + 4 + 1: 10 loads; lines of whole cache lines of bytes. */
+#define INNER_NAME hone_matmul_inner_bf16_avx512_6x64
+#define INNER_LOOP loop_6x64
+#define INNER_M    6
+#define INNER_N    64
+#include "kernels/matmul/inner.inl"
+
+/* 24 + 2 + 1: 14 loads, for rows in twelves and few columns. */
+#define INNER_NAME hone_matmul_inner_bf16_avx512_12x32
+#define INNER_LOOP loop_12x32
+#define INNER_M    12
+#define INNER_N    32
+#include "kernels/matmul/inner.inl"
+
+#define INNER_KIT hone_matmul_inner_kit_bf16_avx512
+#include "kernels/matmul/inner_pack.inl"
