@@ -119,7 +119,8 @@ void hone_cpu_pool_run(int count, int chunks, double seconds, void (*work)(void 
     it->work_ns = work_ns;
     it->wakes = wakes || (work_ns >= WAKE_NS && pays_to_wake(work_ns));
     atomic_store_explicit(&it->fair, work_ns >= FAIR_NS, memory_order_relaxed);
-    atomic_store_explicit(&it->cpu, sched_getcpu(), memory_order_relaxed);
+    const int cpu = sched_getcpu();
+    atomic_store_explicit(&it->cpu, cpu, memory_order_relaxed);
     atomic_store_explicit(&it->finished, 0, memory_order_relaxed);
     /* The first bundle is the caller's. */
     uint64_t call = (atomic_load_explicit(&it->ticket, memory_order_relaxed) / TICKET_CALL + 1) * TICKET_CALL;
@@ -129,7 +130,7 @@ void hone_cpu_pool_run(int count, int chunks, double seconds, void (*work)(void 
     atomic_fetch_add(&hone_cpu_pool.state, mine);
     /* Counted again: whoever lay down before the slot was open has not seen it. */
     awake = running - pool_sleepers();
-    if (awake < helpers && it->wakes) hone_cpu_pool_wake((int)hone_min(WAKES, helpers - awake));
+    if (awake < helpers && it->wakes) hone_cpu_pool_wake((int)hone_min(WAKES, helpers - awake), cpu);
 
     int done = 0, bundle = 0;
     hone_cpu_pool_self.inside = true;

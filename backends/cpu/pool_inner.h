@@ -54,12 +54,13 @@ typedef struct pool_worker {
     _Alignas(64) _Atomic(uint32_t) bell; /* not 0: it was woken */
     _Atomic(long long) helped, lost, hurt;
     pthread_t          thread;
-    int                index;
+    int                index, id; /* id: as the system counts threads */
     unsigned           modes;
     int64_t            tested_ns;         /* when it found its CPU free; 0: to be tested */
     int64_t            began_ns, used_ns; /* of a job that is watched: when it began, and this thread's CPU time then */
     hone_cpu_mask     *home;              /* where it may run; on its stack */
-    int                left_out;          /* but for this CPU: one more than that, 0: none */
+    int                left_out;          /* but for this CPU: one more than that, 0: none. Both are the waker's to
+                                             change, between taking the worker off `asleep` and its bell */
 } pool_worker;
 
 typedef struct pool_whole {
@@ -89,13 +90,17 @@ extern _Thread_local pool_self hone_cpu_pool_self;
 
 /* --- pool_workers.c */
 
-/* Wakes so many of those that sleep, the first ones first: they may help where others may not. */
-void hone_cpu_pool_wake(int count);
+/* Wakes so many of those that sleep, the first ones first: they may help where others may not. Not on `cpu`, their
+ * caller's, where there is another. */
+void hone_cpu_pool_wake(int count, int cpu);
 /* More workers, up to `wanted`, where the system gives them; not now, where another thread is at it. */
 void hone_cpu_pool_grow(int wanted);
 
 /* --- pool_manners.c */
 
+/* Sends it to another CPU than this one, and keeps it from there until another is in the way. By the worker itself, or
+ * by who wakes it. False: there is no other. */
+bool hone_cpu_pool_keep_off(pool_worker *it, int cpu);
 /* Offers the CPU to other threads; `thoroughly`: so that none that wants it is missed. True: one has kept it for long,
  * or a caller runs on it, and there is no other. */
 bool hone_cpu_pool_lost_cpu(pool_worker *me, bool thoroughly);

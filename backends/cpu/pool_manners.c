@@ -10,8 +10,8 @@
  * Should such a thread come while the worker has a chunk, the chunk is held up, and its call with it. That cannot be
  * taken back; so workers stay away for longer then, and the longer the sooner it happens again.
  *
- * A sleeper is often woken where its caller runs, when no CPU is idle. It goes to another and leaves that one out from
- * then on. */
+ * A sleeper is often woken where its caller runs, when no CPU is idle. So its waker tells it to be elsewhere; and one
+ * that finds itself there all the same goes to another. It leaves the caller's CPU out until the next is in the way. */
 #include "backends/cpu/pool_inner.h"
 
 #include <sched.h>
@@ -24,6 +24,7 @@
 enum {
     OFFERS = 4,               /* a scheduler gives it back a few times, where it owes this thread time */
     LOST_NS = 10000,          /* it took so long to get the CPU back: another thread kept it */
+    BRIEF_NS = 100000,        /* and may have gone again */
     AWAY_NS = 1000000,        /* how long nobody is woken after that; after the next time twice as long, */
     AWAY_NS_MAX = 16000000,   /* up to this */
     HURT_NS = 100000,         /* to hold up a job for less is no harm, nor for less than its caller's help had saved; */
@@ -60,43 +61,59 @@ static void leave_out(hone_cpu_mask *mask, int cpu)
     mask->word[cpu / 64] &= ~((uint64_t)1 << (cpu % 64));
 }
 
-/* Goes to another CPU that this thread may use, and leaves this one out until it is in the way elsewhere. False: there
- * is no other. */
+bool hone_cpu_pool_keep_off(pool_worker *it, int cpu)
+{
+    hone_cpu_mask its, expected, others;
+    memset(&its, 0, sizeof its);
+    if (cpu < 0 || cpu >= HONE_CPU_MASK_WORDS * 64) return false;
+    if (sched_getaffinity(it->id, sizeof its, (cpu_set_t *)(void *)&its) != 0) return false;
+    if (it->left_out) {
+        expected = *it->home;
+        leave_out(&expected, it->left_out - 1);
+    }
+    const bool told = !it->left_out || memcmp(&its, &expected, sizeof its); /* where to be, by somebody else */
+    if (told) *it->home = its;
+    others = *it->home;
+    leave_out(&others, cpu);
+    if (sched_setaffinity(it->id, sizeof others, (const cpu_set_t *)(const void *)&others) != 0) return false;
+    it->left_out = cpu + 1;
+    return true;
+}
+
 static bool stepped_aside(pool_worker *me)
 {
-    hone_cpu_mask mine, expected = *me->home, others;
-    int           cpu = sched_getcpu();
-    memset(&mine, 0, sizeof mine);
-    if (cpu < 0 || cpu >= HONE_CPU_MASK_WORDS * 64) return false;
-    if (sched_getaffinity(0, sizeof mine, (cpu_set_t *)(void *)&mine) != 0) return false;
-    if (me->left_out) leave_out(&expected, me->left_out - 1);
-    const bool told = !me->left_out || memcmp(&mine, &expected, sizeof mine); /* where to be, by somebody else */
-    if (told) *me->home = mine;
-    others = *me->home;
-    leave_out(&others, cpu);
-    if (sched_setaffinity(0, sizeof others, (const cpu_set_t *)(const void *)&others) != 0) return false;
-    me->left_out = cpu + 1;
-    return true;
+    return hone_cpu_pool_keep_off(me, sched_getcpu());
 }
 
 /* --- whether ----------------------------------------------------------------------------------------------------- */
 
-static bool kept_from(int offers)
+static void be_wary(int64_t now)
+{
+    atomic_store_explicit(&hone_cpu_pool.wary_until_ns, now + WARY_NS, memory_order_relaxed);
+}
+
+/* How long it was kept from its CPU by the first who did, of so many offers; 0: nobody did. */
+static int64_t kept_from(int offers)
 {
     for (int i = 0; i < offers; i++) {
         int64_t before = hone_now_ns();
         sched_yield();
-        if (hone_now_ns() - before > LOST_NS) return true;
+        int64_t took = hone_now_ns() - before;
+        if (took > LOST_NS) return took;
     }
-    return false;
+    return 0;
 }
 
 bool hone_cpu_pool_lost_cpu(pool_worker *me, bool thoroughly)
 {
     if (in_the_way(false) && !stepped_aside(me)) return true;
-    if (!kept_from(thoroughly ? OFFERS : 1)) return false;
-    /* It may have been the caller itself, between two calls. */
-    return !in_the_way(true) || !stepped_aside(me) || kept_from(OFFERS);
+    const int64_t kept = kept_from(thoroughly ? OFFERS : 1);
+    if (!kept) return false;
+    /* It may have been the caller itself, between two calls; or somebody who has gone again. */
+    const bool moved = in_the_way(true) && stepped_aside(me);
+    if (kept > BRIEF_NS && !moved) return true;
+    be_wary(hone_now_ns());
+    return kept_from(OFFERS);
 }
 
 /* --- how long ---------------------------------------------------------------------------------------------------- */
@@ -104,7 +121,7 @@ bool hone_cpu_pool_lost_cpu(pool_worker *me, bool thoroughly)
 static void stay_away(int64_t span)
 {
     int64_t now = hone_now_ns();
-    atomic_store_explicit(&hone_cpu_pool.wary_until_ns, now + WARY_NS, memory_order_relaxed);
+    be_wary(now);
     if (now + span > atomic_load_explicit(&hone_cpu_pool.away_until_ns, memory_order_relaxed))
         atomic_store_explicit(&hone_cpu_pool.away_until_ns, now + span, memory_order_relaxed);
 }

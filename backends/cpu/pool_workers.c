@@ -59,14 +59,16 @@ static void ring(pool_worker *it)
     syscall(SYS_futex, &it->bell, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void hone_cpu_pool_wake(int count)
+void hone_cpu_pool_wake(int count, int cpu)
 {
     for (int i = 0, n = pool_words(); i < n && count > 0; i++) {
         uint64_t asleep = atomic_load(&hone_cpu_pool.asleep[i]);
         for (; asleep && count > 0; asleep &= asleep - 1) {
             uint64_t bit = asleep & -asleep;
             if (!(atomic_fetch_and(&hone_cpu_pool.asleep[i], ~bit) & bit)) continue; /* another has woken it */
-            ring(&hone_cpu_pool.workers[i * 64 + __builtin_ctzll(bit)]);
+            pool_worker *it = &hone_cpu_pool.workers[i * 64 + __builtin_ctzll(bit)];
+            if (it->left_out != cpu + 1) hone_cpu_pool_keep_off(it, cpu);
+            ring(it);
             count--;
         }
     }
@@ -124,7 +126,8 @@ static bool help(pool_worker *me, pool_job *it, bool wary)
                                                   memory_order_acquire, memory_order_acquire));
     /* From here on the call cannot end before `finished` was told. */
     ticket -= 1 + TICKET_PERMIT;
-    if (it->wakes && ticket & TICKET_LEAVES && ticket & TICKET_LEFT) hone_cpu_pool_wake(WAKES);
+    if (it->wakes && ticket & TICKET_LEAVES && ticket & TICKET_LEFT)
+        hone_cpu_pool_wake(WAKES, atomic_load_explicit(&it->cpu, memory_order_relaxed));
     if (me->modes != it->modes) pool_modes_write(me->modes = it->modes);
     const int64_t work_ns = it->work_ns;
     const bool    watched = wary && work_ns >= WATCH_NS && !atomic_load_explicit(&it->fair, memory_order_relaxed);
@@ -157,6 +160,7 @@ static void *worker_run(void *it)
     pool_worker  *me = it;
     hone_cpu_mask home;
     me->modes = pool_modes_read();
+    me->id = (int)syscall(SYS_gettid);
     me->home = &home;
     me->left_out = 0;
     me->tested_ns = 0;
@@ -270,8 +274,9 @@ static void stop(bool for_ever)
     int running = atomic_load(&hone_cpu_pool.running);
     atomic_fetch_or(&hone_cpu_pool.state, STATE_STOP);
     for (int i = 0; i < running; i++) {
-        atomic_fetch_and(&hone_cpu_pool.asleep[i / 64], ~((uint64_t)1 << (i % 64)));
-        ring(&hone_cpu_pool.workers[i]);
+        /* Whoever has taken it off already rings; before that the worker does not end. */
+        const uint64_t bit = (uint64_t)1 << (i % 64);
+        if (atomic_fetch_and(&hone_cpu_pool.asleep[i / 64], ~bit) & bit) ring(&hone_cpu_pool.workers[i]);
         pthread_join(hone_cpu_pool.workers[i].thread, NULL);
     }
     atomic_store(&hone_cpu_pool.running, 0);

@@ -381,6 +381,39 @@ static void workers_stay_where_they_may(void **state)
     assert_int_equal(sched_setaffinity(0, sizeof before, cpus(&before)), 0);
 }
 
+/* A sleeper is woken elsewhere than where its caller is, also when that has come to the CPU that the sleeper was sent
+ * to the time before. */
+static void sleepers_are_woken_elsewhere(void **state)
+{
+    hone_cpu_mask      usable, before = {{0}};
+    hone_cpu_pool_view view;
+    pthread_t          me = pthread_self();
+    (void)state;
+    hone_cpu_usable(&usable);
+    int at[2] = {hone_cpu_mask_next(&usable, 0)};
+    at[1] = hone_cpu_mask_next(&usable, at[0] + 1);
+    if (at[1] < 0) skip();
+    assert_int_equal(sched_getaffinity(0, sizeof before, cpus(&before)), 0);
+    assert_int_equal(meet_with(2, 2, 2), 2);
+    for (int i = 0; i < 6; i++) {
+        hone_cpu_mask here = {{0}};
+        here.word[at[i % 2] / 64] = (uint64_t)1 << (at[i % 2] % 64);
+        assert_int_equal(sched_setaffinity(0, sizeof here, cpus(&here)), 0);
+        do {
+            nap(1000000);
+            hone_cpu_pool_look(&view);
+        } while (view.asleep < view.workers);
+        atomic_store(&seen_count, 0);
+        atomic_store(&all_four.most, 0);
+        all_four.wanted = 2;
+        hone_cpu_each(&(hone_team){NULL, 2}, 2, LONG, see_where, &me);
+        assert_int_equal(atomic_load(&seen_count), 1);
+        assert_false(hone_cpu_mask_has(&seen_at[0], at[i % 2]));
+        assert_true(hone_cpu_mask_has(&seen_at[0], at[1 - i % 2]));
+    }
+    assert_int_equal(sched_setaffinity(0, sizeof before, cpus(&before)), 0);
+}
+
 /* --- beside other threads ---------------------------------------------------------------------------------------- */
 
 /* Another library's thread on the worker's CPU: it spins, and keeps the CPU or offers it all the while. */
@@ -577,6 +610,7 @@ int main(void)
 #endif
         cmocka_unit_test_setup(an_idle_pool_burns_nothing, set_up),
         cmocka_unit_test_setup(short_work_wakes_nobody, set_up),
+        cmocka_unit_test_setup(sleepers_are_woken_elsewhere, set_up),
         cmocka_unit_test_setup(workers_stay_where_they_may, set_up),
         cmocka_unit_test_setup(workers_give_way_and_come_back, set_up),
         cmocka_unit_test_setup(a_child_begins_anew, set_up),
