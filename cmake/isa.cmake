@@ -7,8 +7,8 @@ else()
     set(HONE_ISAS portable)
 endif()
 set(HONE_ISA_OPTIONS_portable "")
-set(HONE_ISA_OPTIONS_avx2     -mavx2 -mfma)
-set(HONE_ISA_OPTIONS_avx512   -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512)
+set(HONE_ISA_OPTIONS_avx2     -mavx2 -mfma -mf16c)
+set(HONE_ISA_OPTIONS_avx512   -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mf16c -mprefer-vector-width=512)
 
 # Unrolled micro-kernels are minutes of compiling under AddressSanitizer and UBSan together. There they are compiled
 # with less optimisation, each access checked by a call, and without those checks of UBSan that repeat, for every

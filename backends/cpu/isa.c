@@ -29,8 +29,9 @@ hone_isa hone_cpu_isa_of(const hone_cpu_words *words, unsigned *extensions)
     bool leaf7 = words->leaf_max >= 7, leaf7_1 = leaf7 && words->leaf7_eax >= 1;
     *extensions = 0;
     if (!leaf7 || !has(words->leaf1_ecx, 27)) return HONE_ISA_PORTABLE; /* OSXSAVE: xgetbv may be asked */
-    bool fma = has(words->leaf1_ecx, 12), avx = has(words->leaf1_ecx, 28), avx2 = has(words->leaf7_ebx, 5);
-    if (!fma || !avx || !avx2 || !saves(words, XCR0_AVX)) return HONE_ISA_PORTABLE;
+    bool fma = has(words->leaf1_ecx, 12), avx = has(words->leaf1_ecx, 28), f16c = has(words->leaf1_ecx, 29);
+    bool avx2 = has(words->leaf7_ebx, 5);
+    if (!fma || !avx || !f16c || !avx2 || !saves(words, XCR0_AVX)) return HONE_ISA_PORTABLE;
     if (leaf7_1 && has(words->leaf7_1_eax, 4)) *extensions |= HONE_CPU_AVX_VNNI;
 
     bool f = has(words->leaf7_ebx, 16), dq = has(words->leaf7_ebx, 17);

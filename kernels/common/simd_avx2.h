@@ -1,9 +1,11 @@
-/* The vector vocabulary on AVX2 with FMA: 8 floats or 4 doubles a vector. See simd_avx512.h. */
+/* The vector vocabulary on AVX2 with FMA and F16C: 8 floats or 4 doubles a vector. See simd_avx512.h. */
 #ifndef HONE_KERNELS_COMMON_SIMD_AVX2_H
 #define HONE_KERNELS_COMMON_SIMD_AVX2_H
 
 #include <immintrin.h>
 #include <stdint.h>
+
+#include "kernels/common/stored.h"
 
 typedef __m256 vec_f32;
 typedef __m256d vec_f64;
@@ -38,6 +40,82 @@ static inline vec_f32 vec_load_first_f32(const float *p, vec_mask_f32 m) { retur
 static inline vec_f64 vec_load_first_f64(const double *p, vec_mask_f64 m) { return _mm256_maskload_pd(p, m.lanes); }
 static inline void vec_store_first_f32(float *p, vec_mask_f32 m, vec_f32 x) { _mm256_maskstore_ps(p, m.lanes, x); }
 static inline void vec_store_first_f64(double *p, vec_mask_f64 m, vec_f64 x) { _mm256_maskstore_pd(p, m.lanes, x); }
+
+/* Stored ones: see simd_avx512.h. */
+static inline vec_f32 vec_widen_bf16(__m128i x)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
+}
+
+static inline __m128i vec_narrow_bf16(vec_f32 x)
+{
+    const __m256i bits = _mm256_castps_si256(x), high = _mm256_srli_epi32(bits, 16);
+    const __m256i half = _mm256_add_epi32(_mm256_and_si256(high, _mm256_set1_epi32(1)), _mm256_set1_epi32(0x7fff));
+    const __m256i near = _mm256_srli_epi32(_mm256_add_epi32(bits, half), 16);
+    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+    const __m256i all = _mm256_blendv_epi8(near, _mm256_or_si256(high, _mm256_set1_epi32(0x40)), nan);
+    return _mm_packus_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+}
+
+static inline __m128i vec_narrow_f16(vec_f32 x)
+{
+    return _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* No instruction loads or stores a first part of 16-bit lanes: whole pairs of them, and the last one if it is odd. */
+static inline __m128i vec_pairs_mask_16(vec_mask_f32 m)
+{
+    const __m256i even = _mm256_and_si256(m.lanes, _mm256_srli_epi64(m.lanes, 32)); /* low half: both of the pair */
+    return _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(even, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6)));
+}
+
+static inline __m128i vec_first_16(const uint16_t *p, vec_mask_f32 m)
+{
+    const int count = __builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(m.lanes)));
+    __m128i x = _mm_maskload_epi32((const int *)(const void *)p, vec_pairs_mask_16(m));
+    if (count & 1) {
+        const __m128i lane = _mm_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7);
+        const __m128i here = _mm_cmpeq_epi16(lane, _mm_set1_epi16((short)(count - 1)));
+        x = _mm_or_si128(x, _mm_and_si128(here, _mm_set1_epi16((short)p[count - 1])));
+    }
+    return x;
+}
+
+static inline void vec_put_first_16(uint16_t *p, vec_mask_f32 m, __m128i x)
+{
+    const int count = __builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(m.lanes)));
+    _mm_maskstore_epi32((int *)(void *)p, vec_pairs_mask_16(m), x);
+    if (count & 1) {
+        const __m128i at = _mm_set1_epi16((short)(2 * (count - 1) | (2 * (count - 1) + 1) << 8));
+        p[count - 1] = (uint16_t)_mm_extract_epi16(_mm_shuffle_epi8(x, at), 0);
+    }
+}
+
+static inline vec_f32 vec_load_bf16(const stored_bf16 *p) { return vec_widen_bf16(_mm_loadu_si128((const void *)p)); }
+static inline vec_f32 vec_load_f16(const stored_f16 *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const void *)p)); }
+
+static inline vec_f32 vec_load_first_bf16(const stored_bf16 *p, vec_mask_f32 m)
+{
+    return vec_widen_bf16(vec_first_16(&p->bits, m));
+}
+
+static inline vec_f32 vec_load_first_f16(const stored_f16 *p, vec_mask_f32 m)
+{
+    return _mm256_cvtph_ps(vec_first_16(&p->bits, m));
+}
+
+static inline void vec_store_bf16(stored_bf16 *p, vec_f32 x) { _mm_storeu_si128((void *)p, vec_narrow_bf16(x)); }
+static inline void vec_store_f16(stored_f16 *p, vec_f32 x) { _mm_storeu_si128((void *)p, vec_narrow_f16(x)); }
+
+static inline void vec_store_first_bf16(stored_bf16 *p, vec_mask_f32 m, vec_f32 x)
+{
+    vec_put_first_16(&p->bits, m, vec_narrow_bf16(x));
+}
+
+static inline void vec_store_first_f16(stored_f16 *p, vec_mask_f32 m, vec_f32 x)
+{
+    vec_put_first_16(&p->bits, m, vec_narrow_f16(x));
+}
 
 static inline vec_f32 vec_if_less_f32(vec_f32 a, vec_f32 b, vec_f32 x, vec_f32 y)
 {

@@ -10,6 +10,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/common/stored.h"
+
 typedef __m512 vec_f32;
 typedef __m512d vec_f64;
 typedef __mmask16 vec_mask_f32; /* the first n lanes, and the outcome of a comparison */
@@ -44,6 +46,59 @@ static inline vec_f32 vec_load_first_f32(const float *p, vec_mask_f32 m) { retur
 static inline vec_f64 vec_load_first_f64(const double *p, vec_mask_f64 m) { return _mm512_maskz_loadu_pd(m, p); }
 static inline void vec_store_first_f32(float *p, vec_mask_f32 m, vec_f32 x) { _mm512_mask_storeu_ps(p, m, x); }
 static inline void vec_store_first_f64(double *p, vec_mask_f64 m, vec_f64 x) { _mm512_mask_storeu_pd(p, m, x); }
+
+/* Numbers of 16 bits are stored ones (stored.h): floats once loaded, rounded to nearest even when stored; NaN stays. */
+static inline vec_f32 vec_widen_bf16(__m256i x)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
+}
+
+static inline __m256i vec_narrow_bf16(vec_f32 x)
+{
+    const __m512i bits = _mm512_castps_si512(x), high = _mm512_srli_epi32(bits, 16);
+    const __m512i half = _mm512_add_epi32(_mm512_and_si512(high, _mm512_set1_epi32(1)), _mm512_set1_epi32(0x7fff));
+    const __m512i near = _mm512_srli_epi32(_mm512_add_epi32(bits, half), 16);
+    const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+    return _mm512_cvtepi32_epi16(_mm512_mask_or_epi32(near, nan, high, _mm512_set1_epi32(0x40)));
+}
+
+static inline __m256i vec_narrow_f16(vec_f32 x)
+{
+    return _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+static inline vec_f32 vec_load_bf16(const stored_bf16 *p)
+{
+    return vec_widen_bf16(_mm256_loadu_si256((const void *)p));
+}
+
+static inline vec_f32 vec_load_f16(const stored_f16 *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
+}
+
+static inline vec_f32 vec_load_first_bf16(const stored_bf16 *p, vec_mask_f32 m)
+{
+    return vec_widen_bf16(_mm256_maskz_loadu_epi16(m, p));
+}
+
+static inline vec_f32 vec_load_first_f16(const stored_f16 *p, vec_mask_f32 m)
+{
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, p));
+}
+
+static inline void vec_store_bf16(stored_bf16 *p, vec_f32 x) { _mm256_storeu_si256((void *)p, vec_narrow_bf16(x)); }
+static inline void vec_store_f16(stored_f16 *p, vec_f32 x) { _mm256_storeu_si256((void *)p, vec_narrow_f16(x)); }
+
+static inline void vec_store_first_bf16(stored_bf16 *p, vec_mask_f32 m, vec_f32 x)
+{
+    _mm256_mask_storeu_epi16(p, m, vec_narrow_bf16(x));
+}
+
+static inline void vec_store_first_f16(stored_f16 *p, vec_mask_f32 m, vec_f32 x)
+{
+    _mm256_mask_storeu_epi16(p, m, vec_narrow_f16(x));
+}
 
 /* x where a < b, else y: also where a or b is not a number. */
 static inline vec_f32 vec_if_less_f32(vec_f32 a, vec_f32 b, vec_f32 x, vec_f32 y)

@@ -9,9 +9,12 @@
 #include <arm_neon.h>
 #endif
 
+#include "kernels/common/stored.h"
+
 typedef float vec_f32 __attribute__((vector_size(16)));
 typedef double vec_f64 __attribute__((vector_size(16)));
 typedef int32_t vec_i32 __attribute__((vector_size(16)));
+typedef uint32_t vec_u32 __attribute__((vector_size(16)));
 typedef int64_t vec_i64 __attribute__((vector_size(16)));
 typedef struct vec_mask_f32 { int lanes; } vec_mask_f32;
 typedef struct vec_mask_f64 { int lanes; } vec_mask_f64;
@@ -84,6 +87,85 @@ static inline void vec_store_first_f64(double *p, vec_mask_f64 m, vec_f64 x)
     else
         for (int i = 0; i < m.lanes; i++)
             p[i] = x[i];
+}
+
+/* Stored ones: see simd_avx512.h. Four of 16 bits, as the low halves of lanes; made of whole numbers, so that neither
+ * the way denormals are treated nor a conversion that the machine lacks counts. What is long, or rare, is a call. */
+#define VEC_CALL __attribute__((noinline, unused)) static
+static inline vec_i32 vec_pick_i32(vec_i32 yes, vec_i32 x, vec_i32 y) { return (yes & x) | (~yes & y); }
+
+VEC_CALL vec_i32 vec_lanes_16(const uint16_t *p, int count)
+{
+    if (count == 4) return (vec_i32){p[0], p[1], p[2], p[3]};
+    if (count == 3) return (vec_i32){p[0], p[1], p[2]};
+    if (count == 2) return (vec_i32){p[0], p[1]};
+    if (count == 1) return (vec_i32){p[0]};
+    return (vec_i32){0};
+}
+
+VEC_CALL void vec_put_16(uint16_t *p, int count, vec_i32 x)
+{
+    for (int i = 0; i < count; i++) p[i] = (uint16_t)x[i];
+}
+
+static inline vec_f32 vec_widen_bf16(vec_i32 x) { return (vec_f32)(x << 16); }
+
+VEC_CALL vec_i32 vec_narrow_bf16(vec_f32 x)
+{
+    const vec_u32 bits = (vec_u32)x, high = bits >> 16;
+    return vec_pick_i32((vec_i32)(x != x), (vec_i32)(high | 0x40), (vec_i32)((bits + 0x7fff + (high & 1)) >> 16));
+}
+
+/* The exponent moves from a bias of 15 to one of 127. What has none is a multiple of 2^-24: a difference of two normal
+ * numbers, exactly. */
+VEC_CALL vec_f32 vec_widen_f16(vec_i32 x)
+{
+    const vec_i32 size = (x & 0x7fff) << 13, sign = (x & 0x8000) << 16;
+    const vec_i32 normal = size + (112 << 23) + ((size >= 31 << 23) & (112 << 23));
+    const vec_f32 small = (vec_f32)(size + (113 << 23)) - vec_broadcast_f32(0x1p-14f);
+    return (vec_f32)(vec_pick_i32(size < 1 << 23, (vec_i32)small, normal) | sign);
+}
+
+VEC_CALL vec_i32 vec_narrow_f16(vec_f32 x)
+{
+    const vec_i32 bits = (vec_i32)x, size = bits & 0x7fffffff, sign = (vec_i32)((vec_u32)bits >> 16) & 0x8000;
+    const vec_i32 normal = (size - (112 << 23) + 0xfff + ((size >> 13) & 1)) >> 13;
+    /* beside 0.5 the last place is that of the least number: adding rounds to it */
+    const vec_i32 small = (vec_i32)((vec_f32)size + vec_broadcast_f32(0.5f)) - 0x3f000000;
+    const vec_i32 nan = ((size >> 13) & 0x3ff) | 0x7e00;
+    vec_i32 y = vec_pick_i32(size < 113 << 23, small, normal);
+    y = vec_pick_i32(size >= 0x477ff000, (vec_i32){0x7c00, 0x7c00, 0x7c00, 0x7c00}, y); /* 65520 and more */
+    return vec_pick_i32(size > 0x7f800000, nan, y) | sign;
+}
+
+static inline vec_f32 vec_load_bf16(const stored_bf16 *p)
+{
+    return vec_widen_bf16((vec_i32){p[0].bits, p[1].bits, p[2].bits, p[3].bits});
+}
+
+static inline vec_f32 vec_load_f16(const stored_f16 *p) { return vec_widen_f16(vec_lanes_16(&p->bits, 4)); }
+
+VEC_CALL vec_f32 vec_load_first_bf16(const stored_bf16 *p, vec_mask_f32 m)
+{
+    return vec_widen_bf16(vec_lanes_16(&p->bits, m.lanes));
+}
+
+VEC_CALL vec_f32 vec_load_first_f16(const stored_f16 *p, vec_mask_f32 m)
+{
+    return vec_widen_f16(vec_lanes_16(&p->bits, m.lanes));
+}
+
+static inline void vec_store_bf16(stored_bf16 *p, vec_f32 x) { vec_put_16(&p->bits, 4, vec_narrow_bf16(x)); }
+static inline void vec_store_f16(stored_f16 *p, vec_f32 x) { vec_put_16(&p->bits, 4, vec_narrow_f16(x)); }
+
+VEC_CALL void vec_store_first_bf16(stored_bf16 *p, vec_mask_f32 m, vec_f32 x)
+{
+    vec_put_16(&p->bits, m.lanes, vec_narrow_bf16(x));
+}
+
+VEC_CALL void vec_store_first_f16(stored_f16 *p, vec_mask_f32 m, vec_f32 x)
+{
+    vec_put_16(&p->bits, m.lanes, vec_narrow_f16(x));
 }
 
 static inline vec_f32 vec_if_less_f32(vec_f32 a, vec_f32 b, vec_f32 x, vec_f32 y)

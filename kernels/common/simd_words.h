@@ -1,5 +1,6 @@
-/* The words that fit either type: each picks vec_<word>_f32 or vec_<word>_f64 by its first argument.
- * Included by the simd_<isa>.h alone. */
+/* The words that fit either type: each picks vec_<word>_f32 or vec_<word>_f64 by its first argument; those that load
+ * and store also take what is stored in 16 bits (stored.h), and make floats of it. Included by the simd_<isa>.h alone.
+ */
 #ifndef HONE_KERNELS_COMMON_SIMD_WORDS_H
 #define HONE_KERNELS_COMMON_SIMD_WORDS_H
 
@@ -21,17 +22,46 @@
 #endif
 
 /* For text that knows its type as a macro: vec_of(float) is vec_f32, vec_first(float, 3) its mask of three lanes. */
+/* Which of these the pointer asks for. A vocabulary without stored.h has no numbers of 16 bits. */
+#ifdef HONE_KERNELS_COMMON_STORED_H
+#define vec_word_for(p, f32, f64, bf16, f16)                                                                           \
+    _Generic(*(p), float: f32, double: f64, stored_bf16: bf16, stored_f16: f16)
+/* Stored numbers, one at a time. */
+static inline float vec_one_f32(const float *p) { return *p; }
+static inline double vec_one_f64(const double *p) { return *p; }
+static inline float vec_one_bf16(const stored_bf16 *p) { return vec_load_first_bf16(p, vec_first_f32(1))[0]; }
+static inline float vec_one_f16(const stored_f16 *p) { return vec_load_first_f16(p, vec_first_f32(1))[0]; }
+static inline void vec_put_one_f32(float *p, float x) { *p = x; }
+static inline void vec_put_one_f64(double *p, double x) { *p = x; }
+
+static inline void vec_put_one_bf16(stored_bf16 *p, float x)
+{
+    vec_store_first_bf16(p, vec_first_f32(1), vec_broadcast_f32(x));
+}
+
+static inline void vec_put_one_f16(stored_f16 *p, float x)
+{
+    vec_store_first_f16(p, vec_first_f32(1), vec_broadcast_f32(x));
+}
+#define vec_one(p)        vec_word_for(p, vec_one_f32, vec_one_f64, vec_one_bf16, vec_one_f16)(p)
+#define vec_put_one(p, x) vec_word_for(p, vec_put_one_f32, vec_put_one_f64, vec_put_one_bf16, vec_put_one_f16)(p, x)
+#else
+#define vec_word_for(p, f32, f64, bf16, f16) _Generic(*(p), float: f32, double: f64)
+#endif
+
 #define vec_of(type)           __typeof__(_Generic((type)0, float: vec_load_f32, double: vec_load_f64)((type *)0))
 #define vec_mask_of(type)      __typeof__(_Generic((type)0, float: vec_first_f32, double: vec_first_f64)(0))
 #define vec_lanes(type)        ((int)(sizeof(vec_of(type)) / sizeof(type)))
 #define vec_first(type, n)     _Generic((type)0, float: vec_first_f32, double: vec_first_f64)(n)
 
 #define vec_broadcast(x)            _Generic((x), float: vec_broadcast_f32, double: vec_broadcast_f64)(x)
-#define vec_load(p)                 _Generic(*(p), float: vec_load_f32, double: vec_load_f64)(p)
 #define vec_load_group(p, count)    _Generic(*(p), float: vec_load_group_f32, double: vec_load_group_f64)(p, count)
-#define vec_store(p, x)             _Generic(*(p), float: vec_store_f32, double: vec_store_f64)(p, x)
-#define vec_load_first(p, mask)     _Generic(*(p), float: vec_load_first_f32, double: vec_load_first_f64)(p, mask)
-#define vec_store_first(p, mask, x) _Generic(*(p), float: vec_store_first_f32, double: vec_store_first_f64)(p, mask, x)
+#define vec_load(p)     vec_word_for(p, vec_load_f32, vec_load_f64, vec_load_bf16, vec_load_f16)(p)
+#define vec_store(p, x) vec_word_for(p, vec_store_f32, vec_store_f64, vec_store_bf16, vec_store_f16)(p, x)
+#define vec_load_first(p, mask)                                                                                        \
+    vec_word_for(p, vec_load_first_f32, vec_load_first_f64, vec_load_first_bf16, vec_load_first_f16)(p, mask)
+#define vec_store_first(p, mask, x)                                                                                    \
+    vec_word_for(p, vec_store_first_f32, vec_store_first_f64, vec_store_first_bf16, vec_store_first_f16)(p, mask, x)
 #define vec_fma(a, b, c)            _Generic((a), vec_f32: vec_fma_f32, vec_f64: vec_fma_f64)(a, b, c)
 #define vec_if_less(a, b, x, y)     _Generic((a), vec_f32: vec_if_less_f32, vec_f64: vec_if_less_f64)(a, b, x, y)
 #define vec_round(x)                _Generic((x), vec_f32: vec_round_f32, vec_f64: vec_round_f64)(x)
