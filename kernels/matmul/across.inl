@@ -1,9 +1,10 @@
 /* The text that multiplies a few rows by lines of b that are contiguous along n. Set before including it, and unset by
  * it:
  *
- *   ACROSS_NAME, ACROSS_PACK, ACROSS_SCALE, ACROSS_ADD   the functions, and ACROSS_LOOP, an inner loop: local names
- *   ACROSS_REAL                    float or double
- *   ACROSS_DEPTH, ACROSS_VECTORS   steps of k, and vectors of columns, held in registers: depth 8, 4 or 2
+ *   ACROSS_NAME, ACROSS_PACK, ACROSS_SCALE, ACROSS_ADD   the functions, and ACROSS_LOOP, an inner loop: local names;
+ * the third and fourth, which see sums alone, unset where there are some already ACROSS_REAL                    float
+ * or double ACROSS_STORED                  what a and b are stored in: the same, or 16 bits (stored.h), widened on the
+ * way ACROSS_DEPTH, ACROSS_VECTORS   steps of k, and vectors of columns, held in registers: depth 8, 4 or 2
  *
  * A sum goes through memory once in ACROSS_DEPTH steps, and is near: so rows may be as many as they like, and b is read
  * along its lines, as the machine likes to fetch it. Sums run over k in order, one fused step each. */
@@ -18,13 +19,14 @@ typedef enum across_way {
 #endif
 
 static inline __attribute__((always_inline)) void ACROSS_LOOP(const hone_matmul_across_job *job, const ACROSS_REAL *a,
-                                                              const ACROSS_REAL *b, int64_t from, int64_t columns,
+                                                              const ACROSS_STORED *b, int64_t from, int64_t columns,
                                                               const int depth, const int vectors, const across_way way)
 {
-    enum { LANES = vec_lanes(ACROSS_REAL), AHEAD = HONE_MATMUL_THIN_AHEAD / (int)sizeof(ACROSS_REAL) };
+    enum { LANES = vec_lanes(ACROSS_REAL), AHEAD = HONE_MATMUL_THIN_AHEAD / (int)sizeof(ACROSS_STORED) };
     typedef vec_of(ACROSS_REAL) vec;
     const int64_t m = way & ACROSS_ONE_ROW ? 1 : job->m, b_k = job->b_k, sums_m = job->sums_m;
-    const ACROSS_REAL *lines[(ACROSS_DEPTH + 2) / 3]; /* every third: an address with one stride reaches the next two */
+    const ACROSS_STORED
+        *lines[(ACROSS_DEPTH + 2) / 3]; /* every third: an address with one stride reaches the next two */
     vec one[ACROSS_DEPTH];
 
     HONE_UNROLL
@@ -39,10 +41,11 @@ static inline __attribute__((always_inline)) void ACROSS_LOOP(const hone_matmul_
         for (int k = 0; k < depth; k++)
             HONE_UNROLL
             for (int v = 0; v < vectors; v++) {
-                const ACROSS_REAL *at = lines[k / 3] + k % 3 * b_k + v * LANES;
+                const ACROSS_STORED *at = lines[k / 3] + k % 3 * b_k + v * LANES;
                 row[k][v] = way & ACROSS_MASKED ? vec_load_first(at, vec_first(ACROSS_REAL, columns - j - v * LANES))
                                                 : vec_load(at);
-                if (way & ACROSS_AHEAD && v * sizeof(vec) % 64 == 0) __builtin_prefetch(at + AHEAD, 0, 2);
+                if (way & ACROSS_AHEAD && v * LANES * (int)sizeof(ACROSS_STORED) % 64 == 0)
+                    __builtin_prefetch(at + AHEAD, 0, 2);
             }
         HONE_UNROLL
         for (int g = 0; g < (depth + 2) / 3; g++) lines[g] += vectors * LANES;
@@ -74,8 +77,9 @@ static inline __attribute__((always_inline)) void ACROSS_LOOP(const hone_matmul_
 
 static void ACROSS_NAME(const hone_matmul_across_job *job)
 {
-    enum { WIDTH = ACROSS_VECTORS * vec_lanes(ACROSS_REAL), LINE = 64 / (int)sizeof(ACROSS_REAL) };
-    const ACROSS_REAL *a = job->a, *b = job->b;
+    enum { WIDTH = ACROSS_VECTORS * vec_lanes(ACROSS_REAL), LINE = 64 / (int)sizeof(ACROSS_STORED) };
+    const ACROSS_REAL *a = job->a;
+    const ACROSS_STORED *b = job->b;
     const int64_t whole = job->n / WIDTH * WIDTH, b_k = job->b_k;
     int64_t k = job->k;
 
@@ -109,19 +113,28 @@ static void ACROSS_NAME(const hone_matmul_across_job *job)
 static void ACROSS_PACK(const hone_matmul_thin_pack_job *job)
 {
     const int64_t m = job->m, from_m = job->from_m, from_k = job->from_k;
-    const ACROSS_REAL *from = job->from;
+    const ACROSS_STORED *from = job->from;
     ACROSS_REAL *to = job->to;
+    if (m == 1 && from_k == 1) { /* as it lies */
+        enum { LANES = vec_lanes(ACROSS_REAL) };
+        int64_t k = 0;
+        for (; k + LANES <= job->k; k += LANES) vec_store(to + k, vec_load(from + k));
+        const vec_mask_of(ACROSS_REAL) rest = vec_first(ACROSS_REAL, job->k - k);
+        vec_store_first(to + k, rest, vec_load_first(from + k, rest));
+        return;
+    }
     for (int64_t k = 0; k < job->k; k += ACROSS_DEPTH, from += ACROSS_DEPTH * from_k)
         for (int64_t i = 0; i < m; i++, to += ACROSS_DEPTH) {
             if (job->k - k >= ACROSS_DEPTH) {
                 HONE_UNROLL
-                for (int d = 0; d < ACROSS_DEPTH; d++) to[d] = from[i * from_m + d * from_k];
+                for (int d = 0; d < ACROSS_DEPTH; d++) to[d] = vec_one(from + i * from_m + d * from_k);
             } else {
-                for (int64_t d = 0; d < job->k - k; d++) to[d] = from[i * from_m + d * from_k];
+                for (int64_t d = 0; d < job->k - k; d++) to[d] = vec_one(from + i * from_m + d * from_k);
             }
         }
 }
 
+#ifdef ACROSS_SCALE
 static void ACROSS_SCALE(void *x, int64_t count, double by)
 {
     enum { LANES = vec_lanes(ACROSS_REAL) };
@@ -137,13 +150,15 @@ static void ACROSS_ADD(void *x, const void *y, int64_t count)
     const ACROSS_REAL *from = y;
     for (int64_t i = 0; i < count; i += LANES) vec_store(to + i, vec_load(to + i) + vec_load(from + i));
 }
+#undef ACROSS_SCALE
+#undef ACROSS_ADD
+#endif
 
 #undef ACROSS_STEPS
 #undef ACROSS_NAME
 #undef ACROSS_PACK
-#undef ACROSS_SCALE
-#undef ACROSS_ADD
 #undef ACROSS_LOOP
 #undef ACROSS_REAL
+#undef ACROSS_STORED
 #undef ACROSS_DEPTH
 #undef ACROSS_VECTORS

@@ -1,5 +1,7 @@
 /* cpu.direct: the matmul kernel for small problems, and for batches of them. Nothing is copied: tiles read a wherever
- * it lies, and b in place, where the columns of b (or, exchanged, the rows of a) are contiguous.
+ * it lies, and b in place, where the columns of b (or, exchanged, the rows of a) are contiguous. Of 16-bit operands
+ * (stored.h) a, which tiles read element by element, is copied into floats, one matrix at a time; b is widened as it is
+ * read.
  *
  * All of k is done at once, so that a call is little more than its tiles. The columns of one tile of one matrix are a
  * unit of work. */
@@ -12,6 +14,7 @@
 #include "kernels/matmul/frame.h"
 
 enum { TILE, PARAMETER_COUNT };
+enum { WIDE_BYTES_MAX = 1 << 20 }; /* of a matrix a that is copied */
 
 static const hone_parameter parameters[PARAMETER_COUNT] = {[TILE] = HONE_MATMUL_TILE_PARAMETER};
 
@@ -26,6 +29,9 @@ typedef struct direct_plan {
     int64_t                 strips, panels;
     int64_t                 rows, longer; /* of a strip; the first `longer` strips have one more */
     double                  unit_seconds; /* about: on one thread */
+    bool                    widens, down; /* a is copied, and lies along its columns: so does the copy */
+    int64_t                 line;         /* of the copy, in elements */
+    size_t                  a_bytes;      /* that it takes */
 } direct_plan;
 
 static void plan_make(const hone_request *request, const hone_config *config, direct_plan *out)
@@ -41,17 +47,24 @@ static void plan_make(const hone_request *request, const hone_config *config, di
     out->longer = out->strips ? f->m % out->strips : 0;
     out->unit_seconds = 2.0 * (double)f->m * (double)hone_min(f->n, out->tile->n) * (double)f->k /
                         hone_matmul_peak(request->device, out->tile);
+    out->widens = f->bytes_a < f->bytes;
+    out->down = f->a_m == 1 && f->a_k != 1;
+    out->line = hone_round_up(out->down ? f->m : f->k, 16) + 16; /* a cache line more, to spread over its sets */
+    out->a_bytes = out->widens ? (size_t)((out->down ? f->k : f->m) * out->line * f->bytes) : 0;
 }
 
 static const char *direct_refuses(const hone_request *request)
 {
     const hone_matmul_problem *p = request->problem;
-    if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
-    if (!hone_matmul_tile_for(request->device, p->type_c)) return "no tile for this type";
+    const char *types = hone_matmul_types_refused(p);
+    if (types) return types;
+    if (!hone_matmul_tile_for(request->device, p->type_b)) return "no tile for this type";
     if (!hone_matmul_tile_of(request->device, p, 0)) return HONE_MATMUL_WIDTH_REFUSED;
     direct_plan plan;
     plan_make(request, &(hone_config){{0}}, &plan);
     if (plan.frame.b_n != 1) return "neither the columns of b nor the rows of a are contiguous";
+    if (plan.widens && (double)plan.frame.m * (double)plan.frame.k * plan.frame.bytes > WIDE_BYTES_MAX)
+        return "a matrix a of 16-bit numbers would take more than a MiB as floats";
     return NULL;
 }
 
@@ -89,7 +102,8 @@ static double direct_estimate(const hone_request *request, const hone_config *co
 
     const double k = (double)f->k, m = (double)f->m, n = (double)f->n, items = (double)f->items;
     const double strips = (double)plan.strips, panels = (double)plan.panels;
-    const double a = f->bytes_a * m * k, b = f->bytes_b * k * n, c = f->bytes_c * m * n, all = (a + b + c) * items;
+    const double a = f->bytes_a * m * k, b = f->bytes_b * k * n, c = f->bytes_c * m * n;
+    const double all = hone_matmul_footprint(f);
     const double width = f->bytes_b * fmin(n, tile->n), panel = width * k;
     const double l2 = device->cpu.cache_bytes[HONE_LEVEL_L2] ? (double)device->cpu.cache_bytes[HONE_LEVEL_L2] : 1 << 20;
     const double l1 =
@@ -118,7 +132,10 @@ static double direct_estimate(const hone_request *request, const hone_config *co
     const double write = hone_matmul_write_near_seconds(device, c, all);
     seconds += caches ? write * (f->k < 64 ? 1.2 : 0.3) : write * (f->k < 12 ? 1 : 0.1);
     seconds += 3 * hone_matmul_far_seconds(device, c, all);
-    if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, c, 0) * 4;
+    if (f->bytes_b < f->bytes) seconds += hone_matmul_widen_seconds(device, tile, k * n * strips);
+    if (plan.widens) seconds += hone_matmul_widen_seconds(device, tile, m * k) * 2;
+    if (f->step_count || f->c_n != 1 || hone_matmul_narrows(f))
+        seconds += hone_matmul_read_seconds(device, f->bytes * m * n, 0) * 4;
 
     const double units = items * panels, threads = units < plan.threads ? units : plan.threads;
     const double fork = hone_matmul_fork_seconds(device, threads);
@@ -146,7 +163,7 @@ static hone_status direct_prepare(const hone_request *request, const hone_config
     direct_plan *plan = hone_alloc(1, sizeof *plan);
     if (!plan) return HONE_ERROR_MEMORY;
     plan_make(request, config, plan);
-    needs->scratch_bytes = 0;
+    needs->scratch_bytes = plan->a_bytes * (size_t)plan->threads;
     *ready = plan;
     return HONE_OK;
 }
@@ -157,15 +174,25 @@ typedef struct direct_work {
     double                alpha, beta;
 } direct_work;
 
-/* Units are panels of matrices, counted through. */
-static void units_run(void *argument, int64_t begin, int64_t end, char *nothing)
+/* A matrix a as floats, in `room`, along the way in which it lies. */
+static void matrix_widen(const direct_plan *plan, const char *a, char *room, hone_matmul_tile_job *job)
 {
-    (void)nothing;
+    const hone_matmul_frame *f = &plan->frame;
+    hone_matmul_pack_job pack = {f->m, f->k, f->k, a, f->a_m, f->a_k, room, plan->line};
+    if (plan->down) pack = (hone_matmul_pack_job){f->k, f->m, f->m, a, f->a_k, f->a_m, room, plan->line};
+    plan->tile->kit->pack(&pack);
+    job->a_m = plan->down ? 1 : plan->line;
+    job->a_k = plan->down ? plan->line : 1;
+}
+
+/* Units are panels of matrices, counted through. */
+static void units_run(void *argument, int64_t begin, int64_t end, char *wide)
+{
     const direct_work *work = argument;
     const direct_plan *plan = work->plan;
     const hone_matmul_frame *f = &plan->frame;
     const hone_matmul_tile *tile = plan->tile;
-    const bool by_room = f->step_count || f->c_n != 1;
+    const bool by_room = f->step_count || f->c_n != 1 || hone_matmul_narrows(f);
     char room[HONE_MATMUL_TILE_BYTES_MAX] __attribute__((aligned(64)));
     hone_matmul_tile_job job = {.k = f->k, .a_m = f->a_m, .a_k = f->a_k, .b_k = f->b_k, .alpha = work->alpha};
 
@@ -176,6 +203,9 @@ static void units_run(void *argument, int64_t begin, int64_t end, char *nothing)
     for (int64_t unit = begin; unit < end; matrix++, panel = 0) {
         hone_matmul_item item;
         hone_matmul_item_at(f, work->arguments, matrix, &item);
+        if (plan->widens) matrix_widen(plan, item.a, wide, &job);
+        const char *a = plan->widens ? wide : item.a;
+        const int64_t a_bytes = plan->widens ? f->bytes : f->bytes_a;
         for (; panel < plan->panels && unit < end; panel++, unit++) {
             const int64_t column = panel * tile->n;
             job.n = hone_min(f->n - column, tile->n);
@@ -185,12 +215,13 @@ static void units_run(void *argument, int64_t begin, int64_t end, char *nothing)
             for (int64_t strip = 0, row = 0; strip < plan->strips; strip++, row += job.m) {
                 char *c = item.c + (row * f->c_m + column * f->c_n) * f->bytes_c;
                 job.m = plan->rows + (strip < plan->longer);
-                job.a = item.a + row * f->a_m * f->bytes_a;
+                job.a = a + row * job.a_m * a_bytes;
                 if (!by_room) job.c = c;
                 tile->multiply(&job);
                 if (by_room)
                     tile->kit->finish(&(hone_matmul_finish_job){job.m, job.n, room, tile->n, c, f->c_m, f->c_n,
-                                                                work->beta, row, column, f->step_count, item.step});
+                                                                work->beta, row, column, f->step_count, item.step,
+                                                                f->type_c});
             }
         }
     }
@@ -199,15 +230,15 @@ static void units_run(void *argument, int64_t begin, int64_t end, char *nothing)
 static hone_status direct_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments,
                                  hone_span scratch)
 {
-    (void)scratch;
     const direct_plan *plan = ready;
     const hone_matmul_frame *f = &plan->frame;
     direct_work work = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments)};
     const int64_t units = hone_matmul_items(f, arguments) * plan->panels;
     if (!f->m || !units) return HONE_OK;
 
-    hone_deal_out(stream, &(hone_deal){plan->threads, units, (double)units * plan->unit_seconds, NULL, 0, false,
-                                       units_run, &work});
+    hone_deal_out(stream, &(hone_deal){plan->threads, units, (double)units * plan->unit_seconds,
+                                       plan->widens ? hone_span_host(&scratch) : NULL, plan->a_bytes, false, units_run,
+                                       &work});
     return HONE_OK;
 }
 

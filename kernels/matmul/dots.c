@@ -76,7 +76,7 @@ static void plan_make(const hone_request *request, const hone_config *config, do
 {
     hone_matmul_frame *f = &out->frame;
     frame_turn(request->problem, f);
-    out->kit = hone_matmul_thin_for(request->device, f->type);
+    out->kit = hone_matmul_thin_for(request->device, f->type_b);
     out->threads = request->threads;
     out->ahead = config->value[AHEAD];
 
@@ -87,7 +87,7 @@ static void plan_make(const hone_request *request, const hone_config *config, do
     out->strips = hone_max(hone_divide_up(f->m, out->kit->dots_rows), 1);
     out->group = out->kit->dots_columns[hone_max(hone_divide_up(f->m, out->strips), 1)];
     out->block = out->strips > 1 ? config->value[BLOCK] * 4 / f->bytes : out->segment;
-    out->in_place = f->a_k == 1 && (f->m == 1 || f->n <= 32);
+    out->in_place = f->a_k == 1 && f->bytes_a == f->bytes && (f->m == 1 || f->n <= 32);
 
     const int64_t groups = hone_max(hone_divide_up(f->n, out->group), 1);
     const bool few = groups < 4 * request->threads || f->n < 64;
@@ -128,7 +128,7 @@ static int64_t block_stands(const hone_request *request, const hone_config *conf
 {
     dots_plan plan;
     plan_make(request, config, &plan);
-    const int64_t unit = 4, whole = plan.segment * plan.frame.bytes_b, value = config->value[BLOCK];
+    const int64_t unit = 4, whole = plan.segment * plan.frame.bytes, value = config->value[BLOCK];
     if (plan.strips > 1 && value * unit < whole) return value;
     if (plan.strips <= 1 || parameters[BLOCK].standard * unit >= whole) return parameters[BLOCK].standard;
     int i = 0;
@@ -147,8 +147,9 @@ static const char *dots_refuses(const hone_request *request)
 {
     const hone_matmul_problem *p = request->problem;
     hone_matmul_frame frame;
-    if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
-    if (!hone_matmul_thin_for(request->device, p->type_c)) return "no micro-kernel for this type";
+    const char *types = hone_matmul_types_refused(p);
+    if (types) return types;
+    if (!hone_matmul_thin_for(request->device, p->type_b)) return "no micro-kernel for this type";
     if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
     if (!frame_turn(p, &frame)) return "nothing is both thin, 32 or less, and beside an operand contiguous along k";
     return NULL;
@@ -180,7 +181,7 @@ static double dots_estimate(const hone_request *request, const hone_config *conf
     double multiply = a_step * steps * 1.02 + blocks * groups * strips * 40 + segments * m * n * 5;
     double one = multiply * cycle;
     if (!plan.in_place) one += m * k * (double)(plan.split ? 1 : plan.ranges) * (f->a_k == 1 ? 0.1e-9 : 0.2e-9);
-    const double all = items * (f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n);
+    const double all = hone_matmul_footprint(f);
     const double fetch =
         hone_matmul_read_seconds_by(device, items * (f->bytes_b * k * n + f->bytes_a * m * k), all, threads);
     one *= items * share;
@@ -198,7 +199,7 @@ static int dots_suggest(const hone_request *request, hone_config *configs, int c
     frame_turn(request->problem, &f);
     hone_config_standard(&space, &configs[0]);
     if (f.m == 1) configs[0].value[SEGMENT] = 16384;
-    const double all = (double)f.items * f.bytes * ((double)f.k * (double)f.n + (double)f.m * (double)(f.k + f.n));
+    const double all = hone_matmul_footprint(&f);
     if (f.m == 1 && hone_matmul_level(request->device, all) == HONE_LEVEL_MEMORY) configs[0].value[AHEAD] = 1;
     return 1;
 }
@@ -242,7 +243,7 @@ static void segment_run(const dots_plan *plan, const hone_matmul_item *item, int
     const int64_t begin = segment * plan->segment, length = hone_min(f->k - begin, plan->segment);
     const int64_t vector = plan->kit->kit->lanes * f->bytes;
     const char *a = item->a + begin * f->a_k * f->bytes_a;
-    int64_t a_m = f->a_m;
+    int64_t a_m = f->a_m; /* of a in place or of its copy: in either, elements are `bytes` long */
     const int64_t wanted = matrix * plan->segments + segment;
 
     if (!plan->in_place) {
@@ -277,7 +278,7 @@ static void finish(const dots_work *work, const hone_matmul_item *item, int64_t 
     const dots_plan *plan = work->plan;
     const hone_matmul_frame *f = &plan->frame;
     hone_matmul_finish_job job = {f->m, n, sums, plan->sums_m, item->c + column * f->c_n * f->bytes_c, f->c_m, f->c_n,
-                                  work->beta, 0, column, f->step_count, item->step};
+                                  work->beta, 0, column, f->step_count, item->step, f->type_c};
     hone_epilogue_now turned[HONE_STEPS_MAX];
     if (work->alpha != 1) plan->kit->scale(sums, plan->sums, work->alpha);
     if (plan->turned) {

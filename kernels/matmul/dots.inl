@@ -1,17 +1,19 @@
 /* The text that multiplies along k: rows of a and columns of b are contiguous along it, and the lanes of a vector are
  * steps of k. Set before including it, and unset by it:
  *
- *   DOTS_NAME, DOTS_ADD_LANES   the functions; DOTS_LOOP its inner loop: names local to the file
- *   DOTS_REAL                   float or double
- *   DOTS_C1 .. DOTS_C5          the most columns beside 1 .. 5 rows; 0: so many rows are too many
+ *   DOTS_NAME, DOTS_ADD_LANES   the functions; DOTS_LOOP its inner loop: names local to the file; the second, which
+ * sees sums alone, unset where there is one already DOTS_REAL                   float or double, of a DOTS_STORED what
+ * b is stored in: the same, or 16 bits (stored.h), widened as it is read DOTS_C1 .. DOTS_C5          the most columns
+ * beside 1 .. 5 rows; 0: so many rows are too many
  *
  * The loop is written once and inlined for each number of rows and columns: its sums are registers. */
 static inline __attribute__((always_inline)) void DOTS_LOOP(const hone_matmul_dots_job *job, const int rows,
                                                             const int columns, const int ahead)
 {
-    enum { LANES = vec_lanes(DOTS_REAL), AHEAD = HONE_MATMUL_THIN_AHEAD / (int)sizeof(DOTS_REAL) };
+    enum { LANES = vec_lanes(DOTS_REAL), AHEAD = HONE_MATMUL_THIN_AHEAD / (int)sizeof(DOTS_STORED) };
     typedef vec_of(DOTS_REAL) vec;
-    const DOTS_REAL *a[HONE_MATMUL_DOTS_ROWS], *b[HONE_MATMUL_DOTS_COLUMNS];
+    const DOTS_REAL *a[HONE_MATMUL_DOTS_ROWS];
+    const DOTS_STORED *b[HONE_MATMUL_DOTS_COLUMNS];
     const int64_t whole = job->k / LANES * LANES;
     DOTS_REAL *to = job->sums;
     vec sum[HONE_MATMUL_DOTS_ROWS][HONE_MATMUL_DOTS_COLUMNS];
@@ -19,7 +21,7 @@ static inline __attribute__((always_inline)) void DOTS_LOOP(const hone_matmul_do
     HONE_UNROLL
     for (int i = 0; i < rows; i++) a[i] = (const DOTS_REAL *)job->a + i * job->a_m;
     HONE_UNROLL
-    for (int j = 0; j < columns; j++) b[j] = (const DOTS_REAL *)job->b + j * job->b_n;
+    for (int j = 0; j < columns; j++) b[j] = (const DOTS_STORED *)job->b + j * job->b_n;
     HONE_UNROLL
     for (int i = 0; i < rows; i++)
         HONE_UNROLL
@@ -94,6 +96,7 @@ static void DOTS_NAME(const hone_matmul_dots_job *job)
 #undef DOTS_CASES
 #endif
 
+#ifdef DOTS_ADD_LANES
 static void DOTS_ADD_LANES(const hone_matmul_add_lanes_job *job)
 {
     enum { LANES = vec_lanes(DOTS_REAL) };
@@ -116,11 +119,13 @@ static void DOTS_ADD_LANES(const hone_matmul_add_lanes_job *job)
         }
     }
 }
+#undef DOTS_ADD_LANES
+#endif
 
 #undef DOTS_NAME
-#undef DOTS_ADD_LANES
 #undef DOTS_LOOP
 #undef DOTS_REAL
+#undef DOTS_STORED
 #undef DOTS_C1
 #undef DOTS_C2
 #undef DOTS_C3

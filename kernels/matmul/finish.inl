@@ -1,27 +1,30 @@
 /* The end of a tile: the text for one type. Set before including it, and unset by it: FINISH_NAME, FINISH_GATHER,
  * FINISH_SCATTER (names local to the file), FINISH_REAL.
  *
+ * Operands lie in memory in types known at run time: those of FINISH_REAL, or fewer bits (simd_typed.h).
  * A row is done a vector at a time, through all steps. What is not contiguous along a row is gathered into a vector's
  * worth of memory first: such operands are rare, and a step costs little beside the products. */
 
-/* A pointer to the first n of a vector's lanes at p, `stride` apart: p itself, or `room`, filled. */
-static inline const FINISH_REAL *FINISH_GATHER(const FINISH_REAL *p, int64_t stride, int n, FINISH_REAL *room)
+/* The first n lanes of what lies at p, `stride` elements apart. */
+static inline vec_of(FINISH_REAL) FINISH_GATHER(const char *p, hone_dtype type, int64_t stride, int n,
+                                                vec_mask_of(FINISH_REAL) first)
 {
-    if (stride == 1) return p;
-    for (int i = 0; i < n; i++) room[i] = p[i * stride];
-    return room;
+    FINISH_REAL room[vec_lanes(FINISH_REAL)];
+    if (stride == 1) return vec_load_typed(FINISH_REAL, p, type, first);
+    vec_move_typed(room, vec_bytes_of(type), p, stride * vec_bytes_of(type), n, vec_bytes_of(type));
+    return vec_load_typed(FINISH_REAL, room, type, first);
 }
 
-static inline void FINISH_SCATTER(FINISH_REAL *p, int64_t stride, int n, vec_mask_of(FINISH_REAL) first,
+static inline void FINISH_SCATTER(char *p, hone_dtype type, int64_t stride, int n, vec_mask_of(FINISH_REAL) first,
                                   vec_of(FINISH_REAL) x)
 {
     FINISH_REAL room[vec_lanes(FINISH_REAL)];
     if (stride == 1) {
-        vec_store_first(p, first, x);
+        vec_store_typed(p, type, first, x);
         return;
     }
-    vec_store(room, x);
-    for (int i = 0; i < n; i++) p[i * stride] = room[i];
+    vec_store_typed(room, type, first, x);
+    vec_move_typed(p, stride * vec_bytes_of(type), room, vec_bytes_of(type), n, vec_bytes_of(type));
 }
 
 static void FINISH_NAME(const hone_matmul_finish_job *job)
@@ -29,24 +32,25 @@ static void FINISH_NAME(const hone_matmul_finish_job *job)
     enum { LANES = vec_lanes(FINISH_REAL) };
     typedef vec_of(FINISH_REAL) vec;
     const vec beta = vec_broadcast((FINISH_REAL)job->beta);
-    FINISH_REAL room[LANES];
+    const hone_dtype c_type = job->c_type;
+    const int64_t bytes = vec_bytes_of(c_type);
 
     for (int64_t i = 0; i < job->m; i++)
         for (int64_t j = 0; j < job->n; j += LANES) {
             const int n = job->n - j < LANES ? (int)(job->n - j) : LANES;
             const vec_mask_of(FINISH_REAL) first = vec_first(FINISH_REAL, n);
-            FINISH_REAL *c = (FINISH_REAL *)job->c + i * job->c_m + j * job->c_n;
+            char *c = (char *)job->c + (i * job->c_m + j * job->c_n) * bytes;
             vec x = vec_load_first((const FINISH_REAL *)job->from + i * job->from_m + j, first);
-            if (job->beta != 0) x = vec_fma(beta, vec_load_first(FINISH_GATHER(c, job->c_n, n, room), first), x);
+            if (job->beta != 0) x = vec_fma(beta, FINISH_GATHER(c, c_type, job->c_n, n, first), x);
 
             for (int s = 0; s < job->step_count; s++) {
                 const hone_epilogue_now *step = &job->steps[s];
-                FINISH_REAL *at = step->at;
+                char *at = step->at;
                 vec t = vec_broadcast((FINISH_REAL)step->value);
                 if (at) {
-                    at += (job->row + i) * step->row_stride + (job->column + j) * step->column_stride;
-                    if (step->kind != HONE_STEP_STORE)
-                        t = vec_load_first(FINISH_GATHER(at, step->column_stride, n, room), first);
+                    at += ((job->row + i) * step->row_stride + (job->column + j) * step->column_stride) *
+                          vec_bytes_of(step->type);
+                    if (step->kind != HONE_STEP_STORE) t = FINISH_GATHER(at, step->type, step->column_stride, n, first);
                 }
                 switch (step->kind) {
                 case HONE_STEP_NONE: break;
@@ -58,14 +62,14 @@ static void FINISH_NAME(const hone_matmul_finish_job *job)
                 case HONE_STEP_GELU: x = vec_gelu(x); break;
                 case HONE_STEP_GELU_ERF: x = vec_gelu_erf(x); break;
                 case HONE_STEP_SILU: x = vec_silu(x); break;
-                case HONE_STEP_STORE: FINISH_SCATTER(at, step->column_stride, n, first, x); break;
+                case HONE_STEP_STORE: FINISH_SCATTER(at, step->type, step->column_stride, n, first, x); break;
                 case HONE_STEP_RELU_GRADIENT: x = x * vec_relu_slope(t); break;
                 case HONE_STEP_GELU_GRADIENT: x = x * vec_gelu_slope(t); break;
                 case HONE_STEP_GELU_ERF_GRADIENT: x = x * vec_gelu_erf_slope(t); break;
                 case HONE_STEP_SILU_GRADIENT: x = x * vec_silu_slope(t); break;
                 }
             }
-            FINISH_SCATTER(c, job->c_n, n, first, x);
+            FINISH_SCATTER(c, c_type, job->c_n, n, first, x);
         }
 }
 

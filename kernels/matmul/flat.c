@@ -94,7 +94,7 @@ static void plan_make(const hone_request *request, const hone_config *config, fl
 {
     hone_matmul_frame *f = &out->frame;
     frame_turn(request->problem, f);
-    out->kit = kit_for(request->device, f->type);
+    out->kit = kit_for(request->device, f->type_b);
     out->thin = hone_matmul_thin_for(request->device, f->type);
     out->threads = request->threads;
 
@@ -133,8 +133,9 @@ static const char *flat_refuses(const hone_request *request)
 {
     const hone_matmul_problem *p = request->problem;
     hone_matmul_frame frame;
-    if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
-    if (!kit_for(request->device, p->type_c)) return "no micro-kernel for this type";
+    const char *types = hone_matmul_types_refused(p);
+    if (types) return types;
+    if (!kit_for(request->device, p->type_b)) return "no micro-kernel for this type";
     if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
     if (!few(p->n) && !few(p->m)) return "neither m nor n is 2 to 12";
     if (p->k < K_MIN) return "k is short: below 32";
@@ -165,7 +166,7 @@ static double flat_estimate(const hone_request *request, const hone_config *conf
     const double step = fmax(fmax(plan.kit->cost * rows * n, loads), IN_FLIGHT);
     double one = groups * (steps * step + segments * 30) + segments * m * lanes * (double)hone_divide_up(f->n, lanes);
     one += m * (plan.one_line ? n / lanes : 4 + (f->c_n == 1 ? 0 : 2 * n));
-    const double all = items * (f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n);
+    const double all = hone_matmul_footprint(f);
     const int level = hone_matmul_level(device, all);
     if (level > 0 && plan.groups > 1) one += segments * m * 80; /* fetching ahead begins anew with each row */
     one *= items * share * cycle;
@@ -235,7 +236,7 @@ static void finish(const flat_work *work, const hone_matmul_item *item, int64_t 
     const flat_plan *plan = work->plan;
     const hone_matmul_frame *f = &plan->frame;
     hone_matmul_finish_job job = {m, f->n, sums, f->n, item->c + row * f->c_m * f->bytes_c, f->c_m, f->c_n, work->beta,
-                                  row, 0, f->step_count, item->step};
+                                  row, 0, f->step_count, item->step, f->type_c};
     if (plan->one_line) job.m = 1, job.n = m * f->n;
     if (work->alpha != 1) plan->thin->scale(sums, m * f->n, work->alpha);
     plan->thin->kit->finish(&job);

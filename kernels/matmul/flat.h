@@ -5,7 +5,8 @@
  *     sums j 0 1 2 0 1 2 0 1 │ ...                                 row of a, which a permutation puts there
  *
  * and at the end of k each sum is what stands `columns` apart, added in an order that columns and lanes tell. Pure, one
- * set an instruction set; the bits of a result depend on k, and on where k is cut, alone. */
+ * set an instruction set and type of a and b; sums are floats or doubles. The bits of a result depend on k, and on
+ * where k is cut, alone. */
 #ifndef HONE_KERNELS_MATMUL_FLAT_H
 #define HONE_KERNELS_MATMUL_FLAT_H
 

@@ -1,10 +1,13 @@
 /* The text that multiplies by a flat b; flat.h tells how. Set before including it, and unset by it:
  *
- *   FLAT_NAME, FLAT_INDEX    the functions; FLAT_LOOP, FLAT_FOLD what they are made of: names local to the file
+ *   FLAT_NAME, FLAT_INDEX    the functions; FLAT_LOOP, FLAT_FOLD what they are made of: names local to the file; the
+ *                            second unset where there is one already
  *   FLAT_REAL                float or double
+ *   FLAT_STORED              what a and b are stored in: the same, or 16 bits (stored.h), widened as they are read
  *   FLAT_R2 .. FLAT_R12      the most rows beside 2 .. 12 columns
  *
  * The loop is written once and inlined for each number of rows and columns: its sums are registers. */
+#ifdef FLAT_INDEX
 static void FLAT_INDEX(int n, void *room)
 {
     enum { LANES = vec_lanes(FLAT_REAL) };
@@ -12,6 +15,8 @@ static void FLAT_INDEX(int n, void *room)
         for (int l = 0; l < LANES; l++)
             vec_index_put(FLAT_REAL, (char *)room + v * (int)sizeof(vec_of(FLAT_REAL)), l, (v * LANES + l) / n);
 }
+#undef FLAT_INDEX
+#endif
 
 /* Adds what belongs to one column, `n` apart, in four chains; behind `lanes` there is a vector more of zeros. */
 static void FLAT_FOLD(const hone_matmul_flat_job *job, const FLAT_REAL *lanes)
@@ -44,10 +49,10 @@ static inline __attribute__((always_inline)) void FLAT_LOOP(const hone_matmul_fl
     typedef vec_of(FLAT_REAL) vec;
     const int kept = rows * columns < HONE_MATMUL_FLAT_SUMS ? rows : rows - 1; /* rows of a in registers */
     const char *at = job->index;
-    const FLAT_REAL *a = job->a, *b = job->b;
+    const FLAT_STORED *a = job->a, *b = job->b;
     int64_t a_m = job->a_m, rest = job->k % LANES, left = job->k - rest;
     FLAT_REAL lanes[(HONE_MATMUL_FLAT_SUMS + 1) * LANES] __attribute__((aligned(64)));
-    FLAT_REAL end[(HONE_MATMUL_FLAT_ROWS + HONE_MATMUL_FLAT_COLUMNS) * LANES] __attribute__((aligned(64)));
+    FLAT_STORED end[(HONE_MATMUL_FLAT_ROWS + HONE_MATMUL_FLAT_COLUMNS) * LANES] __attribute__((aligned(64)));
     vec sum[HONE_MATMUL_FLAT_ROWS][HONE_MATMUL_FLAT_COLUMNS];
 
     HONE_UNROLL
@@ -126,10 +131,10 @@ static void FLAT_NAME(const hone_matmul_flat_job *job)
 #endif
 
 #undef FLAT_NAME
-#undef FLAT_INDEX
 #undef FLAT_LOOP
 #undef FLAT_FOLD
 #undef FLAT_REAL
+#undef FLAT_STORED
 #undef FLAT_R2
 #undef FLAT_R3
 #undef FLAT_R4

@@ -234,7 +234,7 @@ static void range_run(const fold_work *work, const hone_matmul_item *item, int64
     }
     if (plan->by_room)
         plan->kit->kit->finish(&(hone_matmul_finish_job){m, f->n, room, plan->line, c, f->c_m, f->c_n, work->beta, row,
-                                                         0, f->step_count, item->step});
+                                                         0, f->step_count, item->step, f->type_c});
 }
 
 /* A thread that comes to another matrix copies its b. */

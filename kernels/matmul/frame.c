@@ -149,7 +149,13 @@ double hone_matmul_peak_of(const hone_be_device *device, hone_isa isa, hone_dtyp
 
 double hone_matmul_peak(const hone_be_device *device, const hone_matmul_tile *tile)
 {
-    return hone_matmul_peak_of(device, tile->isa, tile->type, tile->kit->lanes);
+    return hone_matmul_peak_of(device, tile->isa, hone_matmul_widened(tile->type), tile->kit->lanes);
+}
+
+/* Two instructions a vector, beside the multiplications' own. */
+double hone_matmul_widen_seconds(const hone_be_device *device, const hone_matmul_tile *tile, double elements)
+{
+    return elements * 2 / hone_matmul_peak(device, tile);
 }
 
 /* An addition takes four cycles wherever hone runs, and vectors of 256 bits begin two a cycle. */

@@ -37,6 +37,28 @@ typedef struct hone_matmul_item {
 void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_frame *out);
 void hone_matmul_frame_swap(hone_matmul_frame *frame);
 
+/* Is c stored in fewer bits than its sums have? Then it is written once, when they are whole. */
+static inline bool hone_matmul_narrows(const hone_matmul_frame *frame)
+{
+    return frame->bytes_c < frame->bytes;
+}
+
+/* Bytes of all a, b and c, as they lie. */
+static inline double hone_matmul_footprint(const hone_matmul_frame *f)
+{
+    const double m = (double)f->m, n = (double)f->n, k = (double)f->k;
+    return (double)f->items * (f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n);
+}
+
+/* Kernels that widen what they read take a and b of one type, and c of that or of the type of their sums. */
+static inline const char *hone_matmul_types_refused(const hone_matmul_problem *p)
+{
+    if (p->type_a != p->type_b) return "a and b are of different types";
+    if (p->type_c != p->type_b && p->type_c != hone_matmul_widened((hone_dtype)p->type_b))
+        return "c is neither of the type of a and b, nor of that of their sums";
+    return NULL;
+}
+
 /* Where tiles read b from row k and this column on, the rows b_k apart; of a packed b all columns of a tile lie in one
  * panel, since its width is a multiple of the tile's. */
 static inline const char *hone_matmul_b_at(const hone_matmul_frame *frame, const char *b, int64_t k, int64_t column)
@@ -73,6 +95,8 @@ double hone_matmul_latency_seconds(const hone_be_device *device, hone_dtype type
  * column of its tile; and each tile takes a while to begin and to end. */
 double hone_matmul_tiles_seconds(const hone_be_device *device, const hone_matmul_tile *tile, int64_t m, int64_t n,
                                  int64_t k, int64_t k_blocks);
+/* Seconds that so many elements take to be widened on their way into registers. */
+double hone_matmul_widen_seconds(const hone_be_device *device, const hone_matmul_tile *tile, double elements);
 /* The value of the tile parameter that takes the least of them for this problem. */
 int64_t hone_matmul_tile_best(const hone_request *request, const hone_matmul_frame *frame);
 /* The smallest cache that holds `footprint` bytes: HONE_LEVEL_*. */

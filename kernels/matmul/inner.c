@@ -397,7 +397,7 @@ static void tile_run(inner_piece *piece, int64_t s, int64_t p)
     }
     if (plan->bytes || work->alpha != 1) tile->kit->floats(job.c, job.m, job.n, job.c_m, work->alpha);
     plan->finish(&(hone_matmul_finish_job){job.m, job.n, job.c, job.c_m, c, f->c_m, f->c_n, work->beta, row_c, column_c,
-                                           f->step_count, piece->item.step});
+                                           f->step_count, piece->item.step, f->type_c});
 }
 
 static void piece_run(const inner_work *work, int64_t index, char *scratch)

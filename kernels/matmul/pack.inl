@@ -1,4 +1,5 @@
-/* Packing: the text for one type. Set before including it, and unset by it: PACK_NAME, PACK_REAL.
+/* Packing: the text for one type. Set before including it, and unset by it: PACK_NAME, PACK_REAL, and PACK_STORED, what
+ * is copied: the same, or 16 bits (stored.h), widened on the way.
  *
  * Lines that are contiguous are copied. Lines that lie across are transposed in registers, a square of vectors at a
  * time, the squares at the edges with masks. What is contiguous neither way goes element by element. */
@@ -7,7 +8,7 @@ static void PACK_NAME(const hone_matmul_pack_job *job)
     enum { LANES = vec_lanes(PACK_REAL) };
     typedef vec_of(PACK_REAL) vec;
     typedef vec_mask_of(PACK_REAL) mask;
-    const PACK_REAL *from = job->from;
+    const PACK_STORED *from = job->from;
     PACK_REAL *to = job->to;
     const int64_t lines = job->lines, length = job->length, from_line = job->from_line, from_at = job->from_at;
     const int64_t to_line = job->to_line, whole = length / LANES * LANES;
@@ -15,7 +16,7 @@ static void PACK_NAME(const hone_matmul_pack_job *job)
     if (from_at == 1) {
         const mask rest = vec_first(PACK_REAL, length - whole);
         for (int64_t line = 0; line < lines; line++) {
-            const PACK_REAL *x = from + line * from_line;
+            const PACK_STORED *x = from + line * from_line;
             PACK_REAL *y = to + line * to_line;
             for (int64_t at = 0; at < whole; at += LANES) vec_store(y + at, vec_load(x + at));
             if (whole < length) vec_store_first(y + whole, rest, vec_load_first(x + whole, rest));
@@ -44,7 +45,8 @@ static void PACK_NAME(const hone_matmul_pack_job *job)
             }
     } else {
         for (int64_t line = 0; line < lines; line++)
-            for (int64_t at = 0; at < length; at++) to[line * to_line + at] = from[line * from_line + at * from_at];
+            for (int64_t at = 0; at < length; at++)
+                to[line * to_line + at] = vec_one(from + line * from_line + at * from_at);
     }
 
     for (int64_t line = 0; length < job->width && line < lines; line++)
@@ -53,3 +55,4 @@ static void PACK_NAME(const hone_matmul_pack_job *job)
 
 #undef PACK_NAME
 #undef PACK_REAL
+#undef PACK_STORED

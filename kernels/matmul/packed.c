@@ -14,6 +14,9 @@
  * With order=columns the two inner loops change places: all strips of the piece are kept, and one panel of b at a time
  * passes over them; few rows want that. Several threads get as many pieces each, and scratch goes with the thread.
  *
+ * Of 16-bit operands (stored.h) the copies are floats, so that but the first strip reads them widened already; a c of
+ * 16 bits is written once, from sums that are kept in floats where k has several blocks.
+ *
  * A strip is copied in the direction in which it lies, as tiles take either. The rows are dealt out evenly among the
  * strips, the whole of k among its blocks. No sum is ever split among threads, and sums are cut at the same places for
  * any number of them: so results are the same, bit for bit. */
@@ -62,6 +65,7 @@ static const char *pack_b_refuses(const hone_request *request, const hone_config
 static int64_t mc_stands(const hone_request *request, const hone_config *config);
 static int64_t nc_stands(const hone_request *request, const hone_config *config);
 static int64_t kc_stands(const hone_request *request, const hone_config *config);
+static int64_t pack_a_stands(const hone_request *request, const hone_config *config);
 static int64_t pack_b_stands(const hone_request *request, const hone_config *config);
 static int64_t order_stands(const hone_request *request, const hone_config *config);
 static int64_t shares_stands(const hone_request *request, const hone_config *config);
@@ -71,6 +75,7 @@ static const hone_sameness same[] = {{TILE, 0, hone_matmul_tile_stands},
                                      {MC, 1u << TILE, mc_stands},
                                      {NC, 1u << TILE, nc_stands},
                                      {KC, 0, kc_stands},
+                                     {PACK_A, 0, pack_a_stands},
                                      {PACK_B, 1u << TILE, pack_b_stands},
                                      {ORDER, 1u << TILE, order_stands},
                                      {SHARES, 1u << TILE | 1u << MC | 1u << NC, shares_stands}};
@@ -79,10 +84,12 @@ static const hone_space space = {PARAMETER_COUNT, parameters, COUNT(constraints)
 static const char *packed_refuses(const hone_request *request)
 {
     const hone_matmul_problem *p = request->problem;
-    if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
-    if (!hone_matmul_tile_for(request->device, p->type_c)) return "no tile for this type";
+    const char *types = hone_matmul_types_refused(p);
+    if (types) return types;
+    if (!hone_matmul_tile_for(request->device, p->type_b)) return "no tile for this type";
     if (!hone_matmul_tile_of(request->device, p, 0)) return HONE_MATMUL_WIDTH_REFUSED;
-    for (int s = 0; s < p->step_count; s++) /* scratch for all of k at once: see packed_plan.whole */
+    /* scratch for all of k at once: see packed_plan.whole */
+    for (int s = 0; s < p->step_count && p->type_c == hone_matmul_arithmetic(p); s++)
         if (p->step[s].kind == HONE_STEP_RESIDUAL && p->k > K_WHOLE_MAX)
             return "k is too long to be done at once, as a residual that is c itself asks for";
     return NULL;
@@ -93,12 +100,13 @@ typedef struct packed_cut {
     int64_t m_pieces, n_pieces; /* pieces of one matrix */
     int64_t nc;                 /* columns of a piece, at most: whole panels */
     int64_t k_blocks, kc;
-    size_t  a_bytes, b_bytes;   /* of a room */
+    size_t  a_bytes, b_bytes;   /* of a room: copies, */
+    size_t  c_bytes;            /* and sums that wait for the next block of k; 0: they wait in c */
 } packed_cut;
 
 typedef struct packed_plan {
     hone_matmul_frame       frame;
-    const hone_matmul_tile *tile;
+    const hone_matmul_tile *tile, *kept; /* kept: reads what the other one keeps of b */
     bool                    pack_a, pack_b, columns;
     int                     threads;
     int64_t                 shares;
@@ -144,11 +152,14 @@ static void share_out(const packed_plan *plan, int64_t strips, int64_t panels, p
 
 static void cut_up(const packed_plan *plan, int64_t mc, int64_t nc, int64_t kc, packed_cut *out)
 {
+    enum { SUMS_BYTES = 4 << 20 }; /* of a piece, about, where they are kept */
     const hone_matmul_frame *f = &plan->frame;
+    const bool sums = hone_matmul_narrows(f) && f->k > kc;
     const int64_t strips = hone_max(strips_of(plan->tile, f->m), 1);
-    out->m_pieces = hone_divide_up(strips, hone_max(mc / plan->tile->m, 1));
     const int64_t panels = hone_max(hone_divide_up(f->n, plan->tile->n), 1);
     out->n_pieces = hone_divide_up(panels, hone_max(nc / plan->tile->n, 1));
+    if (sums) mc = hone_min(mc, SUMS_BYTES / (hone_divide_up(panels, out->n_pieces) * plan->tile->n * f->bytes));
+    out->m_pieces = hone_divide_up(strips, hone_max(mc / plan->tile->m, 1));
     if (plan->threads > 1) share_out(plan, strips, panels, out);
     out->nc = hone_divide_up(panels, out->n_pieces) * plan->tile->n;
     out->k_blocks = hone_max(hone_divide_up(f->k, kc), 1);
@@ -156,8 +167,15 @@ static void cut_up(const packed_plan *plan, int64_t mc, int64_t nc, int64_t kc, 
     const int64_t strips_kept = plan->columns ? hone_divide_up(strips, out->m_pieces) + 1 : 1;
     out->a_bytes = plan->pack_a ? (size_t)(strips_kept * plan->tile->m * strip_line(f, out->kc) * f->bytes) : 0;
     out->b_bytes = plan->pack_b ? (size_t)(out->kc * (plan->columns ? plan->tile->n : out->nc) * f->bytes) : 0;
+    out->c_bytes = sums ? (size_t)(hone_divide_up(f->m, out->m_pieces) * out->nc * f->bytes) : 0;
     out->a_bytes = (out->a_bytes + 63) / 64 * 64;
     out->b_bytes = (out->b_bytes + 63) / 64 * 64;
+    out->c_bytes = (out->c_bytes + 63) / 64 * 64;
+}
+
+static size_t cut_bytes(const packed_cut *cut)
+{
+    return cut->a_bytes + cut->b_bytes + cut->c_bytes;
 }
 
 /* --- one launch ------------------------------------------------------------------------------------------------ */
@@ -173,7 +191,7 @@ typedef struct packed_work {
 typedef struct packed_piece {
     hone_matmul_item item;
     int64_t          i, j, m, n; /* where it begins, and how large it is */
-    char            *strip, *block;
+    char            *strip, *block, *sums;
 } packed_piece;
 
 /* A strip of a: rows x kc, from row i and k on. Copied in the direction in which it lies. */
@@ -223,7 +241,8 @@ typedef struct packed_block {
     int64_t             k, kc, strips, panels;
     double              beta;
     int                 steps;
-    bool                by_room, kept;
+    bool                ends; /* c is written by what follows the tile, from room or from sums */
+    bool                kept;
     char                room[HONE_MATMUL_TILE_BYTES_MAX] __attribute__((aligned(64)));
 } packed_block;
 
@@ -248,14 +267,15 @@ static void tile_run(packed_block *block, int64_t s, int64_t p)
     if (f->b_width == tile->n && s == 0 && p + 1 < block->panels)
         hone_matmul_pages_ahead(hone_matmul_b_at(f, piece->item.b, block->k, piece->j + column + tile->n),
                                 kc * tile->n * f->bytes_b);
-    job.b = block->kept ? panel : from;
-    job.b_k = block->kept ? tile->n : f->b_k;
+    const bool keeps = block->kept && s == 0 && f->b_n == 1, kept = block->kept && !keeps;
+    job.b = kept ? panel : from;
+    job.b_k = kept ? tile->n : f->b_k;
     if (block->kept && s == 0) {
-        if (f->b_n == 1) {
-            job.b = from;
-            job.b_k = f->b_k;
+        if (keeps) {
             job.panel = panel;
-            job.ahead = p + 1 < block->panels ? from + tile->n * f->bytes_b : from;
+            job.ahead = from;
+            if (p + 1 < block->panels)
+                job.ahead = hone_matmul_b_at(f, piece->item.b, block->k, piece->j + column + tile->n);
         } else {
             tile->kit->pack(&(hone_matmul_pack_job){kc, job.n, hone_round_up(job.n, tile->kit->lanes), from, f->b_k,
                                                     f->b_n, panel, tile->n});
@@ -267,13 +287,16 @@ static void tile_run(packed_block *block, int64_t s, int64_t p)
 
     const int64_t row_c = piece->i + row, column_c = piece->j + column;
     char *c = piece->item.c + (row_c * f->c_m + column_c * f->c_n) * f->bytes_c;
-    job.c = block->by_room ? block->room : c;
-    job.c_m = block->by_room ? tile->n : f->c_m;
-    job.beta = block->by_room ? 0 : block->beta;
-    tile->multiply(&job);
-    if (block->by_room)
-        tile->kit->finish(&(hone_matmul_finish_job){job.m, job.n, block->room, tile->n, c, f->c_m, f->c_n, block->beta,
-                                                    row_c, column_c, block->steps, piece->item.step});
+    char *sums = piece->sums ? piece->sums + (row * work->cut->nc + column) * f->bytes : block->room;
+    const int64_t sums_m = piece->sums ? work->cut->nc : tile->n;
+    const bool in_c = !piece->sums && !block->ends;
+    job.c = in_c ? c : sums;
+    job.c_m = in_c ? f->c_m : sums_m;
+    job.beta = in_c ? block->beta : piece->sums && block->k ? 1 : 0;
+    (kept ? plan->kept : tile)->multiply(&job);
+    if (block->ends)
+        tile->kit->finish(&(hone_matmul_finish_job){job.m, job.n, sums, sums_m, c, f->c_m, f->c_n, block->beta,
+                                                    row_c, column_c, block->steps, piece->item.step, f->type_c});
 }
 
 static void block_run(const packed_work *work, const packed_piece *piece, int64_t k, int64_t kc, double beta, bool last)
@@ -290,7 +313,7 @@ static void block_run(const packed_work *work, const packed_piece *piece, int64_
     block.panels = hone_divide_up(piece->n, plan->tile->n);
     block.beta = beta;
     block.steps = last ? f->step_count : 0;
-    block.by_room = block.steps || f->c_n != 1;
+    block.ends = piece->sums ? last : block.steps || f->c_n != 1 || hone_matmul_narrows(f);
     block.kept = plan->pack_b && (block.strips > 1 || f->b_n != 1);
     if (plan->columns)
         for (int64_t p = 0; p < block.panels; p++)
@@ -308,6 +331,7 @@ static void piece_run(const packed_work *work, int64_t index, char *scratch)
     const int64_t of_item = index % (cut->m_pieces * cut->n_pieces), i = of_item % cut->m_pieces,
                   j = of_item / cut->m_pieces;
     packed_piece piece = {.strip = scratch, .block = scratch + cut->a_bytes};
+    if (cut->c_bytes) piece.sums = piece.block + cut->b_bytes;
 
     hone_matmul_item_at(f, work->arguments, index / (cut->m_pieces * cut->n_pieces), &piece.item);
     piece.i = i * f->m / cut->m_pieces;
@@ -317,7 +341,8 @@ static void piece_run(const packed_work *work, int64_t index, char *scratch)
     piece.n = hone_min(f->n, (j + 1) * panels / cut->n_pieces * plan->tile->n) - piece.j;
     for (int64_t block = 0; block < cut->k_blocks; block++) {
         const int64_t k = block * cut->kc;
-        block_run(work, &piece, k, hone_min(f->k - k, cut->kc), block ? 1 : work->beta, block + 1 == cut->k_blocks);
+        block_run(work, &piece, k, hone_min(f->k - k, cut->kc),
+                  block && !piece.sums ? 1 : work->beta, block + 1 == cut->k_blocks);
     }
 }
 
@@ -348,7 +373,7 @@ static hone_status packed_launch(void *ready, hone_be_stream *stream, const hone
     packed_work       work = {plan, cut, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments)};
     hone_deal_out(stream, &(hone_deal){plan->threads, items * cut->m_pieces * cut->n_pieces,
                                        plan->item_seconds * (double)items, hone_span_host(&scratch),
-                                       cut->a_bytes + cut->b_bytes, false, pieces_run, &work});
+                                       cut_bytes(cut), false, pieces_run, &work});
     return HONE_OK;
 }
 
@@ -360,16 +385,17 @@ static void plan_make(const hone_request *request, const hone_config *config, pa
     hone_matmul_frame_make(request->problem, &out->frame);
     const hone_matmul_frame *f = &out->frame;
     out->tile = hone_matmul_tile_of(request->device, request->problem, config->value[TILE]);
+    out->kept = hone_matmul_tile_kept(out->tile);
     out->threads = request->threads;
-    out->pack_a = config->value[PACK_A];
-    out->pack_b = config->value[PACK_B] && !f->b_width;
+    out->pack_a = config->value[PACK_A] || f->bytes_a < f->bytes;
+    out->pack_b = config->value[PACK_B] && (!f->b_width || f->bytes_b < f->bytes);
     out->columns = config->value[ORDER];
     out->shares = config->value[SHARES];
     out->item_seconds = 2.0 * (double)f->m * (double)f->n * (double)f->k / hone_matmul_peak(request->device, out->tile);
     cut_up(out, config->value[MC], config->value[NC], config->value[KC], &out->cut);
     out->whole = out->cut;
     for (int s = 0; s < f->step_count; s++)
-        if (f->step[s].kind == HONE_STEP_RESIDUAL && out->cut.k_blocks > 1)
+        if (f->step[s].kind == HONE_STEP_RESIDUAL && out->cut.k_blocks > 1 && !hone_matmul_narrows(f))
             cut_up(out, out->columns ? config->value[MC] * config->value[KC] / f->k : config->value[MC],
                    out->columns ? config->value[NC] : config->value[NC] * config->value[KC] / f->k, f->k, &out->whole);
     /* Where sums are cut shows in the bits; deterministic ones must not depend on where the residual lies. */
@@ -379,7 +405,7 @@ static void plan_make(const hone_request *request, const hone_config *config, pa
 /* A residual has everything cut twice, the second time by the values themselves; there each means itself. */
 static bool cut_twice(const hone_matmul_frame *f)
 {
-    for (int s = 0; s < f->step_count; s++)
+    for (int s = 0; s < f->step_count && !hone_matmul_narrows(f); s++)
         if (f->step[s].kind == HONE_STEP_RESIDUAL) return true;
     return false;
 }
@@ -420,13 +446,21 @@ static int64_t kc_stands(const hone_request *request, const hone_config *config)
     return cut_stands(&f, &parameters[KC], config->value[KC], f.k, 1);
 }
 
-/* One strip reads each panel once, so none is kept; packed ones lie as they should. */
+/* What is widened is copied. */
+static int64_t pack_a_stands(const hone_request *request, const hone_config *config)
+{
+    hone_matmul_frame f;
+    hone_matmul_frame_make(request->problem, &f);
+    return f.bytes_a < f.bytes ? 1 : config->value[PACK_A];
+}
+
+/* One strip reads each panel once, so none is kept; packed ones lie as they should, unless they are widened. */
 static int64_t pack_b_stands(const hone_request *request, const hone_config *config)
 {
     const hone_matmul_tile *tile = hone_matmul_tile_of(request->device, request->problem, config->value[TILE]);
     hone_matmul_frame f;
     hone_matmul_frame_make(request->problem, &f);
-    const bool none = f.b_width || (f.b_n == 1 && strips_of(tile, f.m) <= 1);
+    const bool none = (f.b_width && f.bytes_b == f.bytes) || (f.b_n == 1 && strips_of(tile, f.m) <= 1);
     return none ? parameters[PACK_B].standard : config->value[PACK_B];
 }
 
@@ -463,7 +497,7 @@ static hone_status packed_prepare(const hone_request *request, const hone_config
     packed_plan *plan = hone_alloc(1, sizeof *plan);
     if (!plan) return HONE_ERROR_MEMORY;
     plan_make(request, config, plan);
-    const size_t cut = plan->cut.a_bytes + plan->cut.b_bytes, whole = plan->whole.a_bytes + plan->whole.b_bytes;
+    const size_t cut = cut_bytes(&plan->cut), whole = cut_bytes(&plan->whole);
     needs->scratch_bytes = (size_t)plan->threads * (cut > whole ? cut : whole);
     *ready = plan;
     return HONE_OK;
@@ -486,33 +520,39 @@ static double packed_estimate(const hone_request *request, const hone_config *co
     if (!f->m || !f->n || !f->items) return 0;
 
     const int64_t rows = hone_divide_up(f->m, cut->m_pieces), columns = hone_min(f->n, cut->nc);
-    const double bytes = f->bytes, m = (double)rows, n = (double)columns, k = (double)f->k, kc = (double)cut->kc;
+    const double m = (double)rows, n = (double)columns, k = (double)f->k, kc = (double)cut->kc;
+    const double a = f->bytes_a * m * k, b = f->bytes_b * k * n, c = f->bytes_c * m * n; /* bytes of a piece */
     const double pieces = (double)(f->items * cut->m_pieces * cut->n_pieces);
     const double strips = (double)strips_of(plan.tile, rows), panels = (double)hone_divide_up(columns, plan.tile->n);
-    const double all = bytes * (double)f->items * ((double)f->m * k + k * (double)f->n + (double)f->m * (double)f->n);
-    const double  b_kept = bytes * kc * (plan.columns ? plan.tile->n : n),
-                 a_kept = bytes * kc * (plan.columns ? m : plan.tile->m);
+    const double all = hone_matmul_footprint(f);
+    const double  b_kept = f->bytes * kc * (plan.columns ? plan.tile->n : n),
+                 a_kept = f->bytes * kc * (plan.columns ? m : plan.tile->m);
 
     double seconds = hone_matmul_tiles_seconds(device, plan.tile, rows, columns, f->k, cut->k_blocks);
     /* What comes once: b, line by line from afar, behind the first strip as far as that takes; a; c. Where it is kept,
      * it is asked for in advance. */
     const bool   kept = plan.pack_b && strips > 1, down = !kept && !f->b_width && k > 1;
-    const double width = bytes * fmin(n, plan.tile->n), slow = f->b_n != 1 ? 4 : 1;
+    const double width = f->bytes_b * fmin(n, plan.tile->n), slow = f->b_n != 1 ? 4 : 1;
     const double first = hone_matmul_tiles_seconds(device, plan.tile, (int64_t)(m / strips), columns, f->k, 0);
-    const double come = slow * hone_matmul_near_seconds(device, bytes * k * n, all) *
+    const double come = slow * hone_matmul_near_seconds(device, b, all) *
                         (down ? hone_matmul_near_down(width) : 1);
     seconds += cbrt(first * first * first + come * come * come) - first;
-    seconds += slow * hone_matmul_far_seconds(device, bytes * k * n, all) * (down ? hone_matmul_far_down(width) : 1.3);
-    if (plan.pack_b && strips > 1) seconds += hone_matmul_read_seconds(device, bytes * k * n, b_kept);
-    if (plan.pack_a) seconds += hone_matmul_read_seconds(device, bytes * m * k, all) * 2;
-    seconds += hone_matmul_read_seconds(device, bytes * m * n, all) * (f->reads_c ? 2 : 1);
-    if (f->k < 64) seconds += hone_matmul_write_seconds(device, bytes * m * n, all) * 2; /* nothing to hide it behind */
+    seconds += slow * hone_matmul_far_seconds(device, b, all) * (down ? hone_matmul_far_down(width) : 1.3);
+    if (f->bytes_b < f->bytes)
+        seconds += hone_matmul_widen_seconds(device, plan.tile, k * n * (plan.pack_b ? 1 : strips));
+    if (f->bytes_a < f->bytes) seconds += hone_matmul_widen_seconds(device, plan.tile, m * k);
+    if (plan.pack_b && strips > 1) seconds += hone_matmul_read_seconds(device, f->bytes * k * n, b_kept);
+    if (plan.pack_a) seconds += hone_matmul_read_seconds(device, a, all) * 2;
+    seconds += hone_matmul_read_seconds(device, c, all) * (f->reads_c ? 2 : 1);
+    if (f->k < 64) seconds += hone_matmul_write_seconds(device, c, all) * 2; /* nothing to hide it behind */
     /* What comes again: c for each further block of k, kept b for each strip, kept a for each panel. */
-    seconds += hone_matmul_read_seconds(device, bytes * m * n * 2 * (double)(cut->k_blocks - 1), all) * 2;
-    seconds +=
-        hone_matmul_read_seconds(device, bytes * k * n * (strips - 1), plan.pack_b ? b_kept : bytes * k * n) * 0.05;
-    seconds += hone_matmul_read_seconds(device, bytes * m * k * (panels - 1), a_kept) * 0.05;
-    if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, bytes * m * n, 0) * 4;
+    const double c_again = f->bytes * m * n * 2 * (double)(cut->k_blocks - 1);
+    seconds += hone_matmul_read_seconds(device, c_again, cut->c_bytes ? (double)cut->c_bytes : all) * 2;
+    seconds += hone_matmul_read_seconds(device, (plan.pack_b ? f->bytes * k * n : b) * (strips - 1),
+                                        plan.pack_b ? b_kept : b) * 0.05;
+    seconds += hone_matmul_read_seconds(device, f->bytes * m * k * (panels - 1), a_kept) * 0.05;
+    if (f->step_count || f->c_n != 1 || hone_matmul_narrows(f))
+        seconds += hone_matmul_read_seconds(device, f->bytes * m * n, 0) * 4;
 
     const double threads = pieces < plan.threads ? pieces : plan.threads;
     const double rounds = (double)hone_divide_up((int64_t)pieces, (int64_t)threads);

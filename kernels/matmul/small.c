@@ -300,7 +300,7 @@ static void rooms_run(const small_work *work, int64_t begin, int64_t end)
                 char *c = item.c + (part.row * f->c_m + part.column * f->c_n) * f->bytes_c;
                 plan->small->kit->finish(&(hone_matmul_finish_job){part.rows, part.n, room, part.n, c, f->c_m, f->c_n,
                                                                    work->beta, part.row, part.column, f->step_count,
-                                                                   item.step});
+                                                                   item.step, f->type_c});
             }
         }
     }

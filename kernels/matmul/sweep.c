@@ -243,7 +243,8 @@ static void unit_run(const sweep_work *work, int64_t unit, char *room)
         plan->kit->multiply(&job);
         if (plan->by_room)
             plan->kit->kit->finish(&(hone_matmul_finish_job){job.m, job.n, room, plan->block, c, f->c_m, f->c_n,
-                                                             work->beta, row, column, f->step_count, item.step});
+                                                             work->beta, row, column, f->step_count, item.step,
+                                                             f->type_c});
         strip = to;
     }
 }

@@ -22,6 +22,7 @@
 #include "kernels/matmul/thin.h"
 
 enum { STRIP, AHEAD, PARAMETER_COUNT };
+enum { WIDEN = 1 };   /* what a vector of 16-bit numbers costs more, in multiplications */
 enum { BLOCK = 512 }; /* steps of k of which a is copied at a time */
 
 static const int64_t strip_values[] = {128, 256, 512, 1024, 2048, 4096, 8192};
@@ -61,7 +62,7 @@ static void plan_make(const hone_request *request, const hone_config *config, th
 {
     hone_matmul_frame *f = &out->frame;
     frame_turn(request->problem, f);
-    out->kit = hone_matmul_thin_for(request->device, f->type);
+    out->kit = hone_matmul_thin_for(request->device, f->type_b);
     out->threads = request->threads;
     out->ahead = config->value[AHEAD];
 
@@ -75,7 +76,7 @@ static void plan_make(const hone_request *request, const hone_config *config, th
     out->strip = hone_divide_up(panels, strips) * out->kit->width;
     out->strips = hone_divide_up(panels * out->kit->width, out->strip);
 
-    out->in_place = f->m == 1 && f->a_k == 1;
+    out->in_place = f->m == 1 && f->a_k == 1 && f->bytes_a == f->bytes;
     out->line = out->strip + 64 / f->bytes;
     out->a_bytes = out->in_place ? 0 : (size_t)(f->m * BLOCK * f->bytes);
     out->bytes = out->a_bytes + (size_t)(f->m * out->line * f->bytes);
@@ -99,8 +100,9 @@ static const char *thin_refuses(const hone_request *request)
 {
     const hone_matmul_problem *p = request->problem;
     hone_matmul_frame frame;
-    if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
-    if (!hone_matmul_thin_for(request->device, p->type_c)) return "no micro-kernel for this type";
+    const char *types = hone_matmul_types_refused(p);
+    if (types) return types;
+    if (!hone_matmul_thin_for(request->device, p->type_b)) return "no micro-kernel for this type";
     if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
     if (!frame_turn(p, &frame)) return "neither the columns of b nor the rows of a are contiguous";
     if (frame.m > HONE_MATMUL_THIN_ROWS) return "neither m nor n is thin: 64 or less";
@@ -128,8 +130,9 @@ static double thin_estimate(const hone_request *request, const hone_config *conf
     const double cycle = 2.0 * lanes / peak, panels = vectors * lanes / plan.kit->width;
     const double registers = plan.kit->depth * (double)plan.kit->width / lanes;
     double multiply = steps * panels * (registers * m + 10) * cycle;
+    if (f->bytes_b < f->bytes) multiply += steps * panels * registers * WIDEN * cycle;
     if (!plan.in_place) multiply += m * k * (double)plan.strips * (f->a_k == 1 ? 0.3e-9 : 0.6e-9);
-    const double all = items * (f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n);
+    const double all = hone_matmul_footprint(f);
     const double reads = items * (f->bytes_b * k * n + f->bytes_a * m * k);
     const double fetch = hone_matmul_read_seconds_by(device, reads, all, threads), far = hone_matmul_far(device, all);
     /* one row is loads alone, which are not beside anything */
@@ -206,7 +209,8 @@ static void strip_run(const thin_work *work, int64_t unit, char *scratch)
     }
     if (work->alpha != 1) plan->kit->scale(sums, f->m * plan->line, work->alpha);
     plan->kit->kit->finish(&(hone_matmul_finish_job){f->m, n, sums, plan->line, item.c + column * f->c_n * f->bytes_c,
-                                                     f->c_m, f->c_n, work->beta, 0, column, f->step_count, item.step});
+                                                     f->c_m, f->c_n, work->beta, 0, column, f->step_count, item.step,
+                                                     f->type_c});
 }
 
 static void strips_run(void *work, int64_t begin, int64_t end, char *scratch)

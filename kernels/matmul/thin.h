@@ -7,6 +7,9 @@
  *   dots     columns of b, and rows of a, are contiguous along k. The lanes of a vector are steps of k; at the end of k
  *            they are added by a tree, the same for each result.
  *
+ * Sums, and a where it is packed or passed to dots, are floats or doubles; b, and a where it is packed from, may be
+ * stored in 16 bits.
+ *
  * Neither asks how many rows, columns or threads there are when it adds: the bits of a result depend on k, and on where
  * k is cut, alone. */
 #ifndef HONE_KERNELS_MATMUL_THIN_H

@@ -9,6 +9,7 @@
 #define ACROSS_ADD     add_f32
 #define ACROSS_LOOP    across_loop_f32
 #define ACROSS_REAL    float
+#define ACROSS_STORED  float
 #define ACROSS_DEPTH   4
 #define ACROSS_VECTORS 2
 #include "kernels/matmul/across.inl"
@@ -18,6 +19,7 @@
 #define DOTS_ADD_LANES add_lanes_f32
 #define DOTS_LOOP      dots_loop_f32
 #define DOTS_REAL      float
+#define DOTS_STORED    float
 #define DOTS_C1        8
 #define DOTS_C2        5
 #define DOTS_C3        3
@@ -40,12 +42,84 @@ const hone_matmul_thin_kit hone_matmul_thin_f32_any = {"f32_any",
                                                        {0, 8, 5, 3, 2, 0},
                                                        &hone_matmul_kit_f32_any};
 
+/* bf16 and f16 are floats once loaded. */
+#define ACROSS_NAME    across_bf16
+#define ACROSS_PACK    pack_bf16
+#define ACROSS_LOOP    across_loop_bf16
+#define ACROSS_REAL    float
+#define ACROSS_STORED  stored_bf16
+#define ACROSS_DEPTH   4
+#define ACROSS_VECTORS 2
+#include "kernels/matmul/across.inl"
+
+#define DOTS_NAME      dots_bf16
+#define DOTS_LOOP      dots_loop_bf16
+#define DOTS_REAL      float
+#define DOTS_STORED    stored_bf16
+#define DOTS_C1        8
+#define DOTS_C2        5
+#define DOTS_C3        3
+#define DOTS_C4        2
+#define DOTS_C5        0
+#include "kernels/matmul/dots.inl"
+
+const hone_matmul_thin_kit hone_matmul_thin_bf16_any = {"bf16_any",
+                                                       HONE_ISA_PORTABLE,
+                                                       HONE_BF16,
+                                                       4,
+                                                       2 * VEC_LANES_F32,
+                                                       across_bf16,
+                                                       pack_bf16,
+                                                       dots_bf16,
+                                                       add_lanes_f32,
+                                                       scale_f32,
+                                                       add_f32,
+                                                       4,
+                                                       {0, 8, 5, 3, 2, 0},
+                                                       &hone_matmul_kit_bf16_any};
+
+#define ACROSS_NAME    across_f16
+#define ACROSS_PACK    pack_f16
+#define ACROSS_LOOP    across_loop_f16
+#define ACROSS_REAL    float
+#define ACROSS_STORED  stored_f16
+#define ACROSS_DEPTH   4
+#define ACROSS_VECTORS 2
+#include "kernels/matmul/across.inl"
+
+#define DOTS_NAME      dots_f16
+#define DOTS_LOOP      dots_loop_f16
+#define DOTS_REAL      float
+#define DOTS_STORED    stored_f16
+#define DOTS_C1        8
+#define DOTS_C2        5
+#define DOTS_C3        3
+#define DOTS_C4        2
+#define DOTS_C5        0
+#include "kernels/matmul/dots.inl"
+
+const hone_matmul_thin_kit hone_matmul_thin_f16_any = {"f16_any",
+                                                       HONE_ISA_PORTABLE,
+                                                       HONE_F16,
+                                                       4,
+                                                       2 * VEC_LANES_F32,
+                                                       across_f16,
+                                                       pack_f16,
+                                                       dots_f16,
+                                                       add_lanes_f32,
+                                                       scale_f32,
+                                                       add_f32,
+                                                       4,
+                                                       {0, 8, 5, 3, 2, 0},
+                                                       &hone_matmul_kit_f16_any};
+
 #define ACROSS_NAME    across_f64
 #define ACROSS_PACK    pack_f64
 #define ACROSS_SCALE   scale_f64
 #define ACROSS_ADD     add_f64
 #define ACROSS_LOOP    across_loop_f64
 #define ACROSS_REAL    double
+#define ACROSS_STORED  double
 #define ACROSS_DEPTH   4
 #define ACROSS_VECTORS 2
 #include "kernels/matmul/across.inl"
@@ -54,6 +128,7 @@ const hone_matmul_thin_kit hone_matmul_thin_f32_any = {"f32_any",
 #define DOTS_ADD_LANES add_lanes_f64
 #define DOTS_LOOP      dots_loop_f64
 #define DOTS_REAL      double
+#define DOTS_STORED    double
 #define DOTS_C1        8
 #define DOTS_C2        5
 #define DOTS_C3        3

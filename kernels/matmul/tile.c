@@ -22,6 +22,16 @@ const hone_matmul_tile *hone_matmul_tile_for(const hone_be_device *device, hone_
     return NULL;
 }
 
+const hone_matmul_tile *hone_matmul_tile_kept(const hone_matmul_tile *tile)
+{
+    const hone_dtype type = hone_matmul_widened(tile->type);
+    for (int i = 0; i < hone_matmul_tile_count && type != tile->type; i++) {
+        const hone_matmul_tile *it = &hone_matmul_tiles[i];
+        if (it->type == type && it->isa == tile->isa && it->m == tile->m && it->n == tile->n) return it;
+    }
+    return tile;
+}
+
 const char *const hone_matmul_tile_names[] = {
     "best",
 #define HONE_TILE(function, isa, type, m, n, kit) &#function[NAME_PREFIX],
@@ -29,7 +39,8 @@ const char *const hone_matmul_tile_names[] = {
 #undef HONE_TILE
 };
 
-const int64_t hone_matmul_tile_values[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+const int64_t hone_matmul_tile_values[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11,
+                                           12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23};
 _Static_assert(HONE_MATMUL_TILE_CHOICES <= sizeof hone_matmul_tile_values / sizeof hone_matmul_tile_values[0],
                "a value for each tile");
 
@@ -50,7 +61,7 @@ const hone_matmul_tile *hone_matmul_tile_of(const hone_be_device *device, const 
                                             int64_t value)
 {
     for (int64_t i = value ? value : 1; i < (value ? value + 1 : HONE_MATMUL_TILE_CHOICES); i++) {
-        const hone_matmul_tile *tile = hone_matmul_tile_named(device, problem->type_c, i);
+        const hone_matmul_tile *tile = hone_matmul_tile_named(device, problem->type_b, i);
         if (tile && fits(tile, problem)) return tile;
     }
     return NULL;

@@ -26,7 +26,8 @@
 #define HONE_MATMUL_TILE_BYTES_MAX 2048 /* of one tile of c */
 
 /* c = alpha * a * b + beta * c; with beta 0, c is not read. Strides are in elements, and may be 0 or negative. Nothing
- * but those m x k, k x n and m x n elements is read or written. */
+ * but those m x k, k x n and m x n elements is read or written. b is of the tile's type; a, c and the panel are of the
+ * type of its arithmetic: floats, where b is stored in 16 bits. */
 typedef struct hone_matmul_tile_job {
     int64_t     m, n, k;
     const void *a;
@@ -40,7 +41,8 @@ typedef struct hone_matmul_tile_job {
     const void *ahead; /* with a panel: of the lines b_k apart from here on, the tile's n are fetched into the cache */
 } hone_matmul_tile_job;
 
-/* to[line][at] = from[line][at] for at < length, 0 for length <= at < width. */
+/* to[line][at] = from[line][at] for at < length, 0 for length <= at < width. From the tile's type to its arithmetic's.
+ */
 typedef struct hone_matmul_pack_job {
     int64_t     lines, length, width;
     const void *from;
@@ -49,7 +51,8 @@ typedef struct hone_matmul_pack_job {
     int64_t     to_line;
 } hone_matmul_pack_job;
 
-/* c = steps(from + beta * c); with beta 0, c is not read but by a residual step that says so. */
+/* c = steps(from + beta * c); with beta 0, c is not read but by a residual step that says so. `from` is of the type of
+ * arithmetic; c and the steps' operands are of their own. */
 typedef struct hone_matmul_finish_job {
     int64_t                  m, n;
     const void              *from;
@@ -60,13 +63,14 @@ typedef struct hone_matmul_finish_job {
     int64_t                  row, column; /* where in the steps' operands the tile stands */
     int                      step_count;
     const hone_epilogue_now *steps;
+    hone_dtype               c_type;
 } hone_matmul_finish_job;
 
 typedef void hone_matmul_tile_fn(const hone_matmul_tile_job *job);
 typedef void hone_matmul_pack_fn(const hone_matmul_pack_job *job);
 typedef void hone_matmul_finish_fn(const hone_matmul_finish_job *job);
 
-/* What serves the tiles of one type on one instruction set. */
+/* What serves the tiles of one type on one instruction set. `finish` takes any type that fits into arithmetic's. */
 typedef struct hone_matmul_kit {
     int                    lanes; /* of a vector */
     hone_matmul_pack_fn   *pack;
@@ -76,7 +80,7 @@ typedef struct hone_matmul_kit {
 typedef struct hone_matmul_tile {
     const char            *name; /* "f32_avx512_14x32" */
     hone_isa               isa;
-    hone_dtype             type;
+    hone_dtype             type; /* of b, where it lies */
     int                    m, n;
     hone_matmul_tile_fn   *multiply;
     const hone_matmul_kit *kit;
@@ -85,6 +89,15 @@ typedef struct hone_matmul_tile {
 /* The rows of tiles.def that this architecture has, in their order. */
 extern const hone_matmul_tile hone_matmul_tiles[];
 extern const int              hone_matmul_tile_count;
+
+/* What products of this type are summed in. */
+static inline hone_dtype hone_matmul_widened(hone_dtype type)
+{
+    return type == HONE_BF16 || type == HONE_F16 ? HONE_F32 : type;
+}
+
+/* The tile of the same size that reads the panels this one keeps: itself, where nothing is widened. */
+const hone_matmul_tile *hone_matmul_tile_kept(const hone_matmul_tile *tile);
 
 /* The first row for this type that the device can run; NULL: none. */
 const hone_matmul_tile *hone_matmul_tile_for(const hone_be_device *device, hone_dtype type);

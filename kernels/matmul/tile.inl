@@ -2,7 +2,8 @@
  *
  *   TILE_NAME        the function, hone_matmul_tile_<type>_<isa>_<m>x<n>
  *   TILE_LOOP        its inner loop, a name local to the file
- *   TILE_REAL        float or double
+ *   TILE_REAL        float or double, of a, c and the panel
+ *   TILE_STORED      what b is stored in: the same, or 16 bits (stored.h), widened as it is read
  *   TILE_M, TILE_N   rows and columns; columns in whole vectors
  *
  * All accumulators live in registers. The loop is written once, and inlined for each number of rows and
@@ -21,7 +22,7 @@ enum { TILE_TAIL = VEC_REGISTERS >= 32 ? 2 : 1 };
 typedef enum tile_way {
     TILE_WHOLE, /* whole vectors */
     TILE_EDGE,  /* the last vector is masked */
-    TILE_KEEPS  /* masked, and b is kept in a panel */
+    TILE_KEEPS  /* masked, and b is kept in a panel; what is widened asks for that as it goes: fewer texts */
 } tile_way;
 #endif
 
@@ -30,11 +31,13 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
                                                             const int vectors, const tile_way way)
 {
     enum { LANES = vec_lanes(TILE_REAL), VECTORS = TILE_N / LANES, GROUPS = (TILE_M + 2) / 3 };
+    enum { WIDENS = sizeof(TILE_STORED) < sizeof(TILE_REAL) };
     typedef vec_of(TILE_REAL) vec;
     const int64_t a_m = job->a_m, a_k = job->a_k, b_k = job->b_k;
     const TILE_REAL *a[GROUPS]; /* every third row: from there an address with one stride reaches the next two */
-    const TILE_REAL *b = job->b, *ahead = way == TILE_KEEPS ? b + TILE_AHEAD * b_k : NULL;
-    const int64_t near = ((uintptr_t)b | (uintptr_t)b_k * sizeof(TILE_REAL)) % 64 ? TILE_NEAR * b_k : 0;
+    const int keeps = way == TILE_KEEPS || (WIDENS && job->panel);
+    const TILE_STORED *b = job->b, *ahead = keeps ? b + TILE_AHEAD * b_k : NULL;
+    const int64_t near = ((uintptr_t)b | (uintptr_t)b_k * sizeof(TILE_STORED)) % 64 ? TILE_NEAR * b_k : 0;
     TILE_REAL *panel = job->panel;
     vec sum[TILE_M][VECTORS];
 
@@ -56,7 +59,7 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
                 __builtin_prefetch(c + j * LANES, 1);
     }
 
-    const int     apart = job->alpha == 1 && job->k >= TILE_TAIL; /* are the last steps done apart? */
+    const int     apart = !WIDENS && job->alpha == 1 && job->k >= TILE_TAIL; /* are the last steps done apart? */
     const int64_t after = apart ? TILE_TAIL : 0;
     for (int64_t k = job->k; k > after; k--) {
         vec row[VECTORS];
@@ -64,8 +67,9 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
         for (int j = 0; j < vectors; j++) {
             row[j] =
                 way == TILE_WHOLE || j < vectors - 1 ? vec_load(b + j * LANES) : vec_load_first(b + j * LANES, last);
-            if (way == TILE_KEEPS) {
+            if (keeps) {
                 vec_store(panel + j * LANES, row[j]);
+                if ((j + 1) * LANES * (int)sizeof(TILE_STORED) % 64 && j < vectors - 1) continue; /* the same line */
                 __builtin_prefetch(ahead + j * LANES + LANES - 1, 0, 2); /* the later line, where it lies across two */
                 __builtin_prefetch(b + near + j * LANES + LANES - 1, 0, 3);
             }
@@ -81,7 +85,7 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
         for (int g = 0; g < GROUPS; g++)
             a[g] += a_k;
         b += b_k;
-        if (way == TILE_KEEPS) {
+        if (keeps) {
             panel += TILE_N;
             ahead = k == TILE_AHEAD + 1 ? job->ahead : ahead + b_k;
         }
@@ -96,7 +100,7 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
         for (int t = 0; t < TILE_TAIL; t++)
             HONE_UNROLL
             for (int j = 0; j < vectors; j++) {
-                const TILE_REAL *p = b + t * b_k + j * LANES;
+                const TILE_STORED *p = b + t * b_k + j * LANES;
                 row[t][j] = way == TILE_WHOLE || j < vectors - 1 ? vec_load(p) : vec_load_first(p, last);
                 if (way == TILE_KEEPS) vec_store(panel + t * TILE_N + j * LANES, row[t][j]);
             }
@@ -162,7 +166,7 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
 #define TILE_CASE(rows)                                                                                                \
     case rows:                                                                                                         \
         if (rows > TILE_M) return;                                                                                     \
-        if (job->panel)                                                                                                \
+        if (job->panel && !WIDENS)                                                                                     \
             TILE_WAY((rows <= TILE_M ? rows : TILE_M), TILE_KEEPS);                                                    \
         else if (whole)                                                                                                \
             TILE_WAY((rows <= TILE_M ? rows : TILE_M), TILE_WHOLE);                                                    \
@@ -173,13 +177,14 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
 void TILE_NAME(const hone_matmul_tile_job *job)
 {
     enum { LANES = vec_lanes(TILE_REAL), VECTORS = TILE_N / LANES };
+    enum { WIDENS = sizeof(TILE_STORED) < sizeof(TILE_REAL) };
     const int vectors = (int)(job->n + LANES - 1) / LANES;
     const vec_mask_of(TILE_REAL) last = vec_first(TILE_REAL, job->n - (vectors - 1) * LANES);
     const int whole = !VEC_MASKS_ARE_FREE && job->n == vectors * LANES;
     if (vectors <= 0 || vectors > VECTORS)
         return;
 #ifdef HONE_SANITIZED
-    TILE_LOOP(job, last, (int)job->m, vectors, job->panel ? TILE_KEEPS : whole ? TILE_WHOLE : TILE_EDGE);
+    TILE_LOOP(job, last, (int)job->m, vectors, job->panel && !WIDENS ? TILE_KEEPS : whole ? TILE_WHOLE : TILE_EDGE);
 #else
     switch (job->m) {
         TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6) TILE_CASE(7)
@@ -193,5 +198,6 @@ void TILE_NAME(const hone_matmul_tile_job *job)
 #undef TILE_NAME
 #undef TILE_LOOP
 #undef TILE_REAL
+#undef TILE_STORED
 #undef TILE_M
 #undef TILE_N

@@ -1,4 +1,4 @@
-/* Numbers between guards (guarded.h), floats or doubles alike: what the tests of micro-kernels multiply. */
+/* Numbers between guards (guarded.h), of any type alike: what the tests of micro-kernels multiply. */
 #ifndef HONE_TESTS_KERNELS_ARRAY_H
 #define HONE_TESTS_KERNELS_ARRAY_H
 
@@ -6,35 +6,31 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/element.h"
 #include "base/random.h"
 #include "tests/kernels/guarded.h"
 
-/* Floats or doubles between guards. */
+/* Numbers of one type between guards. */
 typedef struct array {
-    guarded memory;
-    bool    wide;
-    int64_t count;
-    char   *at;
+    guarded    memory;
+    hone_dtype type;
+    int64_t    count;
+    char      *at;
 } array;
 
 static inline int64_t element(const array *x)
 {
-    return x->wide ? (int64_t)sizeof(double) : (int64_t)sizeof(float);
+    return hone_dtype_bits(x->type) / 8;
 }
 
 static inline double get(const array *x, int64_t i)
 {
-    const void *at = x->at + i * element(x);
-    return x->wide ? *(const double *)at : (double)*(const float *)at;
+    return hone_element_load(x->type, x->at, i);
 }
 
 static inline void set(array *x, int64_t i, double value)
 {
-    void *at = x->at + i * element(x);
-    if (x->wide)
-        *(double *)at = value;
-    else
-        *(float *)at = (float)value;
+    hone_element_store(x->type, x->at, i, value);
 }
 
 /* So many elements at one end of the pages. Small whole numbers, of which all sums are exact; NaN where r is NULL. */

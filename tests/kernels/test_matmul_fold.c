@@ -27,7 +27,7 @@ static const hone_matmul_fold_kit *scene_open(scene *s, int at)
         printf("%s: skipped, this CPU does not have its instructions\n", kit->name);
         return NULL;
     }
-    for (int i = 0; i < ARRAYS; i++) *all[i] = (array){.memory = guarded_make(BYTES), .wide = kit->type == HONE_F64};
+    for (int i = 0; i < ARRAYS; i++) *all[i] = (array){.memory = guarded_make(BYTES), .type = kit->type};
     return kit;
 }
 

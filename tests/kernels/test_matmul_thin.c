@@ -31,7 +31,9 @@ static void goes_across(void **state)
         const hone_matmul_thin_kit *kit = kit_at(at);
         if (!kit) continue;
         array a, packed, b, sums, before, *all[] = {&a, &packed, &b, &sums, &before};
-        for (int i = 0; i < 5; i++) *all[i] = (array){.memory = guarded_make(60000), .wide = kit->type == HONE_F64};
+        for (int i = 0; i < 5; i++)
+            *all[i] = (array){.memory = guarded_make(60000), .type = hone_matmul_widened(kit->type)};
+        a.type = b.type = kit->type;
         for (int i = 0; i < 5; i++)
             for (int j = 0; j < 13; j++)
                 for (int64_t n = 1; n <= 2 * kit->width + 3; n += 1 + (int64_t)hone_random_below(&r, 4)) {
@@ -72,7 +74,9 @@ static void multiplies_along(void **state)
         const hone_matmul_thin_kit *kit = kit_at(at);
         if (!kit) continue;
         array a, b, lanes, to, before, *all[] = {&a, &b, &lanes, &to, &before};
-        for (int i = 0; i < 5; i++) *all[i] = (array){.memory = guarded_make(30000), .wide = kit->type == HONE_F64};
+        for (int i = 0; i < 5; i++)
+            *all[i] = (array){.memory = guarded_make(30000), .type = hone_matmul_widened(kit->type)};
+        b.type = kit->type;
         for (int64_t m = 1; m <= kit->dots_rows; m++)
             for (int64_t n = 1; n <= kit->dots_columns[m]; n++)
                 for (int j = 0; j < 9; j++) {
@@ -114,7 +118,9 @@ static void bits_do_not_move(void **state)
         if (!kit) continue;
         enum { K = 77 };
         array a, b, lanes, to, *all[] = {&a, &b, &lanes, &to};
-        for (int i = 0; i < 4; i++) *all[i] = (array){.memory = guarded_make(30000), .wide = kit->type == HONE_F64};
+        for (int i = 0; i < 4; i++)
+            *all[i] = (array){.memory = guarded_make(30000), .type = hone_matmul_widened(kit->type)};
+        b.type = kit->type;
         lay(&a, K, 1, &r), lay(&b, K, 1, &r);
         for (int64_t i = 0; i < K; i++) {
             set(&a, i, hone_random_signed(hone_random_next(&r)));

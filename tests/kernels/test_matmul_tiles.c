@@ -11,37 +11,33 @@
 #include <stdbool.h>
 
 #include "backends/cpu/cpu.h"
+#include "base/element.h"
 #include "base/random.h"
 #include "base/size.h"
 #include "kernels/matmul/tile.h"
 #include "tests/kernels/guarded.h"
 
-/* A matrix of floats or doubles between guards, with room between its lines that must stay as it is. */
+/* A matrix between guards, with room between its lines that must stay as it is. */
 typedef struct matrix {
-    guarded memory;
-    bool    wide; /* doubles */
-    int64_t rows, columns, row, column;
-    char   *at;
+    guarded    memory;
+    hone_dtype type;
+    int64_t    rows, columns, row, column;
+    char      *at;
 } matrix;
 
 static size_t element(const matrix *x)
 {
-    return x->wide ? sizeof(double) : sizeof(float);
+    return (size_t)hone_dtype_bits(x->type) / 8;
 }
 
 static double get(const matrix *x, int64_t i, int64_t j)
 {
-    const void *at = x->at + (i * x->row + j * x->column) * (int64_t)element(x);
-    return x->wide ? *(const double *)at : (double)*(const float *)at;
+    return hone_element_load(x->type, x->at, i * x->row + j * x->column);
 }
 
 static void set(matrix *x, int64_t i, int64_t j, double value)
 {
-    void *at = x->at + (i * x->row + j * x->column) * (int64_t)element(x);
-    if (x->wide)
-        *(double *)at = value;
-    else
-        *(float *)at = (float)value;
+    hone_element_store(x->type, x->at, i * x->row + j * x->column, value);
 }
 
 static void lay(matrix *x, int64_t rows, int64_t columns, int64_t row, int64_t column, int at_end)
@@ -71,14 +67,15 @@ static void fill(matrix *x, data kind, hone_random *r)
         }
 }
 
-static bool wide(const hone_matmul_tile *tile)
+/* What a, c and kept panels are made of. */
+static hone_dtype sums_of(const hone_matmul_tile *tile)
 {
-    return tile->type == HONE_F64;
+    return hone_matmul_widened(tile->type);
 }
 
 static double unit(const hone_matmul_tile *tile)
 {
-    return wide(tile) ? DBL_EPSILON / 2 : (double)FLT_EPSILON / 2;
+    return sums_of(tile) == HONE_F64 ? DBL_EPSILON / 2 : (double)FLT_EPSILON / 2;
 }
 
 typedef struct tile_case {
@@ -147,9 +144,11 @@ static void tiles_multiply(void **state)
             printf("%s: skipped, this CPU does not have its instructions\n", tile->name);
             continue;
         }
-        assert_true((size_t)tile->m * (size_t)tile->n * (wide(tile) ? 8 : 4) <= HONE_MATMUL_TILE_BYTES_MAX);
+        assert_true((size_t)tile->m * (size_t)tile->n * (size_t)hone_dtype_bits(sums_of(tile)) / 8 <=
+                    HONE_MATMUL_TILE_BYTES_MAX);
         matrix a, b, c, before, panel, *all[] = {&a, &b, &c, &before, &panel};
-        for (int i = 0; i < 5; i++) *all[i] = (matrix){.memory = guarded_make(40000), .wide = wide(tile)};
+        for (int i = 0; i < 5; i++) *all[i] = (matrix){.memory = guarded_make(40000), .type = sums_of(tile)};
+        b.type = tile->type;
 
         int64_t count = 0;
         for (int64_t m = 1; m <= tile->m; m++)
@@ -163,10 +162,10 @@ static void tiles_multiply(void **state)
                 }
         for (int keeps = 0; keeps < 2; keeps++) { /* a long k, whole and one short */
             const tile_case t = {tile->m, tile->n - keeps, 251, 0, keeps, keeps, 1, 1, 0, RANDOM};
-            matrix big = {.memory = guarded_make(400000), .wide = wide(tile)};
+            matrix big = {.memory = guarded_make(400000), .type = sums_of(tile)};
             guarded_free(&a.memory), guarded_free(&b.memory), guarded_free(&panel.memory);
             a = b = panel = big;
-            a.memory = guarded_make(400000), b.memory = guarded_make(400000);
+            a.memory = guarded_make(400000), b.memory = guarded_make(400000), b.type = tile->type;
             try_tile(tile, &a, &b, &c, &before, &panel, &t, &r);
         }
         printf("%s: %d cases\n", tile->name, (int)count + 2);
@@ -181,8 +180,8 @@ static void tiles_keep_nan(void **state)
     for (int at = 0; at < hone_matmul_tile_count; at++) {
         const hone_matmul_tile *tile = &hone_matmul_tiles[at];
         if (tile->isa > hone_cpu_isa()) continue;
-        matrix a = {.memory = guarded_make(40000), .wide = wide(tile)}, b = a, c = a;
-        b.memory = guarded_make(40000), c.memory = guarded_make(40000);
+        matrix a = {.memory = guarded_make(40000), .type = sums_of(tile)}, b = a, c = a;
+        b.memory = guarded_make(40000), c.memory = guarded_make(40000), b.type = tile->type;
         lay(&a, 3, 4, 4, 1, 1), lay(&b, 4, tile->n, tile->n, 1, 1), lay(&c, 3, tile->n, tile->n, 1, 1);
         hone_random r = hone_random_seeded(3);
         fill(&a, RANDOM, &r), fill(&b, RANDOM, &r);
@@ -209,9 +208,11 @@ static void packs_copy(void **state)
     (void)state;
     for (int at = 0; at < hone_matmul_tile_count; at++) {
         const hone_matmul_tile *tile = &hone_matmul_tiles[at];
+        const hone_matmul_tile *kept = hone_matmul_tile_kept(tile);
+        assert_true(kept->type == sums_of(tile) && kept->isa == tile->isa && kept->m == tile->m && kept->n == tile->n);
         if (tile->isa > hone_cpu_isa() || (at && tile->kit->pack == tile[-1].kit->pack)) continue;
-        matrix from = {.memory = guarded_make(100000), .wide = wide(tile)}, to = from;
-        to.memory = guarded_make(100000);
+        matrix from = {.memory = guarded_make(100000), .type = sums_of(tile)}, to = from;
+        to.memory = guarded_make(100000), from.type = tile->type;
         for (int i = 0; i < COUNT; i++)
             for (int j = 0; j < COUNT; j++)
                 for (int way = 0; way < 6; way++) {
@@ -259,6 +260,12 @@ static double step_truth(hone_step_kind kind, double x, double t)
     }
 }
 
+/* What storing in 16 bits adds. */
+static double rounding(hone_dtype type)
+{
+    return type == HONE_BF16 ? 0x1p-8 : type == HONE_F16 ? 0x1p-10 : 0;
+}
+
 static void finishes_step(void **state)
 {
     hone_random r = hone_random_seeded(5);
@@ -266,8 +273,10 @@ static void finishes_step(void **state)
     for (int at = 0; at < hone_matmul_tile_count; at++) {
         const hone_matmul_tile *tile = &hone_matmul_tiles[at];
         if (tile->isa > hone_cpu_isa()) continue;
-        matrix from = {.memory = guarded_make(50000), .wide = wide(tile)}, c = from, t = from, before = from;
+        matrix from = {.memory = guarded_make(50000), .type = sums_of(tile)}, c = from, t = from, before = from;
         c.memory = guarded_make(50000), t.memory = guarded_make(50000), before.memory = guarded_make(50000);
+        const bool f64 = tile->type == HONE_F64;
+        const hone_dtype types[] = {sums_of(tile), f64 ? HONE_F64 : HONE_BF16, f64 ? HONE_F64 : HONE_F16};
         for (int kind = HONE_STEP_NONE; kind <= HONE_STEP_SILU_GRADIENT; kind++)
             for (int turn = 0; turn < 40; turn++) {
                 const int64_t m = 1 + (int64_t)hone_random_below(&r, (uint64_t)tile->m);
@@ -275,6 +284,8 @@ static void finishes_step(void **state)
                 const bool along = turn & 1, at_end = turn & 2;
                 const double beta = turn % 3 - 1;
                 const hone_step_operand operand = hone_step_operand_of((hone_step_kind)kind);
+                c.type = before.type = types[turn % 4 < 2 ? 0 : turn / 4 % 3];
+                t.type = kind == HONE_STEP_BIAS || kind == HONE_STEP_BIAS_ROWS ? types[turn / 2 % 3] : c.type;
                 lay(&from, m, n, tile->n, 1, at_end);
                 lay(&before, m, n, n, 1, at_end);
                 if (along)
@@ -293,11 +304,11 @@ static void finishes_step(void **state)
                     }
 
                 /* the tile stands two rows down and one column right in its operands, which begin before the guard */
-                hone_epilogue_now step = {(hone_step_kind)kind, 1.5, NULL, t.row, t.column, HONE_DTYPE_NONE};
+                hone_epilogue_now step = {(hone_step_kind)kind, 1.5, NULL, t.row, t.column, t.type};
                 if (operand != HONE_OPERAND_NONE)
                     step.at = t.at - (2 * t.row + t.column) * (int64_t)element(&t);
                 tile->kit->finish(&(hone_matmul_finish_job){m, n, from.at, from.row, c.at, c.row, c.column, beta, 2, 1,
-                                                       kind ? 1 : 0, &step});
+                                                       kind ? 1 : 0, &step, c.type});
                 for (int64_t i = 0; i < m; i++)
                     for (int64_t j = 0; j < n; j++) {
                         const double x = get(&from, i, j) + (beta != 0 ? beta * get(&before, i, j) : 0);
@@ -306,11 +317,13 @@ static void finishes_step(void **state)
                                                       : get(&t, operand == HONE_OPERAND_COLUMNS ? 0 : i,
                                                             operand == HONE_OPERAND_ROWS ? 0 : j);
                         const double truth = step_truth((hone_step_kind)kind, x, operand_at);
-                        const double slack = 16 * unit(tile) * (1 + fabs(x));
+                        const double slack = 16 * unit(tile) * (1 + fabs(x)) + rounding(c.type) * fabs(truth);
                         if (!(fabs(get(&c, i, j) - truth) <= slack))
                             fail_msg("%s step %d: %.17g (operand %g) becomes %.17g, not %.17g", tile->name, kind, x,
                                      operand_at, get(&c, i, j), truth);
-                        if (kind == HONE_STEP_STORE) assert_true(fabs(operand_at - x) <= slack);
+                        if (kind == HONE_STEP_STORE)
+                            assert_true(fabs(operand_at - x) <=
+                                        16 * unit(tile) * (1 + fabs(x)) + rounding(t.type) * fabs(x));
                     }
             }
         guarded_free(&from.memory), guarded_free(&c.memory), guarded_free(&t.memory), guarded_free(&before.memory);
@@ -324,7 +337,7 @@ static void finishes_far(void **state)
     for (int at = 0; at < hone_matmul_tile_count; at++) {
         const hone_matmul_tile *tile = &hone_matmul_tiles[at];
         if (tile->isa > hone_cpu_isa()) continue;
-        matrix x = {.memory = guarded_make(4096), .wide = wide(tile)}, t = x, c = x;
+        matrix x = {.memory = guarded_make(4096), .type = sums_of(tile)}, t = x, c = x;
         t.memory = guarded_make(4096), c.memory = guarded_make(4096);
         lay(&x, 1, 4, 4, 1, 1), lay(&t, 1, 4, 4, 1, 1), lay(&c, 1, 4, 4, 1, 1);
         static const double far[] = {1e30, -1e30, 50, (double)NAN};
@@ -332,8 +345,8 @@ static void finishes_far(void **state)
         for (int kind = HONE_STEP_RELU; kind <= HONE_STEP_SILU_GRADIENT; kind++) {
             if (kind >= HONE_STEP_RESIDUAL && kind <= HONE_STEP_STORE) continue;
             const bool slope = kind >= HONE_STEP_RELU_GRADIENT;
-            const hone_epilogue_now step = {(hone_step_kind)kind, 0, slope ? t.at : NULL, 4, 1, HONE_DTYPE_NONE};
-            tile->kit->finish(&(hone_matmul_finish_job){1, 4, x.at, 4, c.at, 4, 1, 0, 0, 0, 1, &step});
+            const hone_epilogue_now step = {(hone_step_kind)kind, 0, slope ? t.at : NULL, 4, 1, t.type};
+            tile->kit->finish(&(hone_matmul_finish_job){1, 4, x.at, 4, c.at, 4, 1, 0, 0, 0, 1, &step, c.type});
             assert_true(get(&c, 0, 0) == get(&x, 0, 0));
             assert_true(get(&c, 0, 1) == 0);
             assert_true(get(&c, 0, 2) == 50);
