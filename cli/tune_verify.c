@@ -23,9 +23,12 @@ typedef struct verified {
     hone_choice     choices[CHOICES_MAX]; /* 0: untuned */
     int             tuned, beside;        /* their places; beside -1: there is no row */
     double          median[CHOICES_MAX];  /* 0: not right; far behind, of its first rounds */
+    int             rounds[CHOICES_MAX];  /* that it ran in */
     double         *seconds;              /* of round and choice */
     hone_interval   ratio, beside_ratio;  /* untuned over tuned; the other profile's choice over tuned */
     double          best_s;
+    double          regret, untuned_regret; /* of the tuned choice, and of the untuned one */
+    bool            brief;                  /* nothing but these is looked at */
 } verified;
 
 typedef struct sums {
@@ -83,6 +86,7 @@ static int find_choices(const cli_tune *t, hone_rt_rows *rows, hone_rt_rows *oth
     v->beside = -1;
     if (others && hone_rt_rows_find(others, &v->request, &v->other) == HONE_OK)
         v->beside = add_figure(t, v, &v->other.best);
+    if (v->brief) return CLI_FINE;
     if (*v->row.next.kernel) add_figure(t, v, &v->row.next);
     count = hone_rt_rank(t->hone.context, &v->request, ranked, HONE_RT_KERNELS_MAX, &rule);
     for (int i = 0; i < count && !ranked[i].refusal; i++)
@@ -132,10 +136,12 @@ static hone_status take_times(const cli_tune *t, verified *v)
         for (int i = 0; i < right && status == HONE_OK; i++) {
             double *its = v->seconds + place[i] * ROUNDS;
             v->median[place[i]] = 0;
+            v->rounds[place[i]] = 0;
             if (fates[i].fate != HONE_FATE_RIGHT) continue;
             for (int r = 0; r < rounds; r++) its[from + r] = taken[r * right + i];
             memcpy(column, its, (size_t)(from + rounds) * sizeof *column);
             v->median[place[i]] = hone_stats_median(column, from + rounds);
+            v->rounds[place[i]] = from + rounds;
         }
         if (!from) right = keep_in_sight(v, ids, place, right);
     }
@@ -152,6 +158,31 @@ static hone_status ratio_of(const verified *v, int one, int other, uint64_t seed
     return hone_stats_ratio(v->seconds + one * ROUNDS, v->seconds + other * ROUNDS, ROUNDS, 0.95, seed, scratch, out);
 }
 
+/* Median of every other round, from `first` on. */
+static double half_of(const verified *v, int choice, int first)
+{
+    double some[ROUNDS];
+    int    count = 0;
+    for (int r = first; r < ROUNDS; r += 2) some[count++] = v->seconds[choice * ROUNDS + r];
+    return hone_stats_median(some, count);
+}
+
+/* Time over the best's, less 1. Who is best is told by one half of the rounds, and what it takes by the other, both
+ * ways: the least of many figures of the same rounds would be too low by what they scatter. */
+static void find_regrets(verified *v)
+{
+    double tuned = 0, untuned = 0;
+    for (int half = 0; half < 2; half++) {
+        int best = v->tuned;
+        for (int i = 0; i < v->count; i++)
+            if (v->rounds[i] == ROUNDS && half_of(v, i, half) < half_of(v, best, half)) best = i;
+        tuned += 0.5 * (half_of(v, v->tuned, 1 - half) / half_of(v, best, 1 - half) - 1);
+        untuned += 0.5 * (half_of(v, 0, 1 - half) / half_of(v, best, 1 - half) - 1);
+    }
+    v->regret = tuned;
+    v->untuned_regret = untuned;
+}
+
 static void add_up(const cli_tune *t, verified *v, sums *s)
 {
     double rival = 0;
@@ -166,8 +197,8 @@ static void add_up(const cli_tune *t, verified *v, sums *s)
     s->same += v->tuned == 0;
     s->worse += v->ratio.mid < WORSE;
     s->surely_worse += hone_interval_below(v->ratio, WORSE);
-    s->regret_untuned += v->median[0] / v->best_s - 1;
-    s->regret_tuned += v->median[v->tuned] / v->best_s - 1;
+    s->regret_untuned += v->untuned_regret;
+    s->regret_tuned += v->regret;
     s->log_ratio += log(v->ratio.mid);
     if (rival > 0) s->log_rival += log(rival / v->median[v->tuned]), s->rivals++;
     if (!s->worst || v->ratio.mid < s->worst_ratio) {
@@ -183,11 +214,11 @@ static void add_up(const cli_tune *t, verified *v, sums *s)
 static void print_one(const cli_tune *t, const verified *v, cli_table *table, json_t *list)
 {
     char *threads = cli_format("%d", v->problem->threads);
-    char *ratio = v->tuned == 0 ? cli_format("the same")
-                                : cli_format("%.3f [%.3f, %.3f]", v->ratio.mid, v->ratio.lo, v->ratio.hi);
-    char *regret = cli_format("%.1f %%", 100 * (v->median[v->tuned] / v->best_s - 1));
+    char *ratio = v->tuned == 0 ? cli_format("the same") : cli_format("%.3f", v->ratio.mid);
+    char *regret = v->brief ? cli_format("%s", "") : cli_format("%.1f %%", 100 * v->regret);
     cli_table_row(table, (const char *[]){v->problem->text, threads, v->choices[v->tuned].kernel->name,
-                                          cli_time(v->median[v->tuned]).text, ratio, regret});
+                                          v->median[v->tuned] > 0 ? cli_time(v->median[v->tuned]).text : "", ratio,
+                                          regret});
     json_t *it = cli_object();
     cli_set(it, "problem", cli_string(v->problem->text));
     cli_set(it, "threads", json_integer(v->problem->threads));
@@ -206,20 +237,24 @@ static void print_one(const cli_tune *t, const verified *v, cli_table *table, js
     (void)t;
 }
 
-static void print_sums(const sums *s, const char *beside)
+static void print_sums(const sums *s, const char *beside, bool brief)
 {
     double gone = s->regret_untuned > 0 ? 1 - s->regret_tuned / s->regret_untuned : NAN;
     printf("\n%d problems measured again, %d of them with the untuned choice, %d without a row\n", s->measured, s->same,
            s->missing);
     if (!s->measured) return;
-    printf("untuned over tuned: %.3f (geometric mean), least %.3f: %s\n", exp(s->log_ratio / s->measured),
-           s->worst_ratio, s->worst);
-    printf("under %.2f: %d, and %d beyond doubt\n", WORSE, s->worse, s->surely_worse);
-    printf("regret beside the best measured: untuned %.2f %%, tuned %.2f %% (mean)",
-           100 * s->regret_untuned / s->measured, 100 * s->regret_tuned / s->measured);
-    if (isfinite(gone)) printf(": %.0f %% of it is gone", 100 * gone);
+    printf("untuned over tuned: %.3f (geometric mean)", exp(s->log_ratio / s->measured));
+    if (s->worst) printf(", least %.3f: %s", s->worst_ratio, s->worst);
     printf("\n");
-    if (s->rivals) printf("best library over tuned: %.3f (of %d)\n", exp(s->log_rival / s->rivals), s->rivals);
+    printf("under %.2f: %d, and %d beyond doubt\n", WORSE, s->worse, s->surely_worse);
+    if (!brief) {
+        printf("regret beside the best measured: untuned %.2f %%, tuned %.2f %% (mean)",
+               100 * s->regret_untuned / s->measured, 100 * s->regret_tuned / s->measured);
+        if (isfinite(gone)) printf(": %.0f %% of it is gone", 100 * gone);
+        printf("\n");
+    }
+    if (s->rivals && !brief)
+        printf("best library over tuned: %.3f (of %d)\n", exp(s->log_rival / s->rivals), s->rivals);
     if (beside) printf("beside %s: %d of %d choices within 2 %%\n", beside, s->alike, s->besides);
 }
 
@@ -245,19 +280,25 @@ static int verify_one(cli_tune *t, hone_rt_rows *rows, hone_rt_rows *others, int
     verified *v = cli_alloc(1, sizeof *v);
     v->problem = &t->problems[index];
     v->seconds = cli_alloc((size_t)ROUNDS * CHOICES_MAX, sizeof *v->seconds);
+    v->brief = cli_given(t->call, "brief");
     cli_progress("%d of %d: %s, %d threads", index + 1, t->count, v->problem->text, v->problem->threads);
     int         code = find_choices(t, rows, others, v);
-    hone_status status = code == CLI_FINE ? take_times(t, v) : HONE_OK;
+    bool        alone = code == CLI_FINE && v->brief && v->count == 1; /* it is the untuned choice */
+    hone_status status = code == CLI_FINE && !alone ? take_times(t, v) : HONE_OK;
     if (status != HONE_OK) code = cli_fail_status(t->call, status);
-    bool measured = code == CLI_FINE && v->median[0] > 0 && v->median[v->tuned] > 0;
-    if (measured) {
+    bool measured = code == CLI_FINE && !alone && v->median[0] > 0 && v->median[v->tuned] > 0;
+    if (alone) {
+        s->measured++;
+        s->same++;
+    } else if (measured) {
+        find_regrets(v);
         if (ratio_of(v, 0, v->tuned, t->seed, &v->ratio) != HONE_OK ||
             (v->beside >= 0 && ratio_of(v, v->beside, v->tuned, t->seed, &v->beside_ratio) != HONE_OK))
             code = cli_fail_status(t->call, HONE_ERROR_MEMORY);
         add_up(t, v, s);
         print_one(t, v, table, list);
     }
-    if (!measured && (code == CLI_FINE || code == CLI_NO)) {
+    if (!measured && !alone && (code == CLI_FINE || code == CLI_NO)) {
         s->missing++;
         code = CLI_FINE;
     }
@@ -271,8 +312,8 @@ int cli_tune_verify(cli_tune *t, const char *beside)
     hone_rt_rows *rows = NULL, *others = NULL;
     sums          s = {0};
     json_t       *list = cli_array();
-    cli_table    *table = cli_table_new((const char *[]){"~problem", ">threads", "kernel", ">takes", ">untuned over it",
-                                                         ">regret", NULL});
+    cli_table    *table = cli_table_new((const char *[]){"~problem", ">on", "kernel", ">takes", ">untuned", ">regret",
+                                                         NULL});
     int           code = CLI_FINE;
     hone_status   status = hone_rt_rows_open(t->hone.device, NULL, &rows);
     if (status == HONE_OK && beside) status = hone_rt_rows_open(t->hone.device, beside, &others);
@@ -286,7 +327,7 @@ int cli_tune_verify(cli_tune *t, const char *beside)
     if (t->call->json)
         cli_print_json(sums_json(t, &s, list));
     else if (code == CLI_FINE || s.measured)
-        print_sums(&s, beside);
+        print_sums(&s, beside, cli_given(t->call, "brief"));
     if (code == CLI_FINE && !s.measured)
         code = cli_fail(t->call, "the profile has a row for none of these problems; 'hone tune' measures them");
     json_decref(list);

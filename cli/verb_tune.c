@@ -18,6 +18,7 @@ static const cli_option options[] = {
     {"cold", CLI_FLAG, NULL, "operands in memory, in no cache", 0, 0},
     {"fresh", CLI_FLAG, NULL, "do not go on with what an interrupted session left", 0, 0},
     {"verify", CLI_FLAG, NULL, "tune nothing: measure again what the profile says, beside all else", 0, 0},
+    {"brief", CLI_FLAG, NULL, "with --verify: beside the untuned choice alone, where that is another", 0, 0},
     {"beside", CLI_TEXT, "FOLDER", "with --verify: and beside the choices of this folder's profile", 0, 0},
     {"evaluate", CLI_FLAG, NULL, "tune nothing: predict each row from the others, and tell the price", 0, 0},
     CLI_OPTION_SEED,
@@ -211,6 +212,8 @@ static int run_tune(cli_tune *t)
     if (code != CLI_FINE) return code;
     if (cli_given(t->call, "beside") && !cli_given(t->call, "verify"))
         return cli_fail(t->call, "--beside is for --verify");
+    if (cli_given(t->call, "brief") && !cli_given(t->call, "verify"))
+        return cli_fail(t->call, "--brief is for --verify");
     if (cli_given(t->call, "evaluate") && (cli_given(t->call, "verify") || t->call->word_count))
         return cli_fail(t->call, "--evaluate goes over all rows of the profile: it takes no problems, and no --verify");
     if ((code = cli_open(t->call, &how, &t->hone)) != CLI_FINE) return code;

@@ -70,6 +70,9 @@ static void keeps_what_it_measured(void **state)
     json_decref(json);
     int code = run("", "tune " ONE " --verify", true); /* 1 where the machine says that it is slower now */
     if ((code != 0 && code != 1) || !strstr(out, "1 problems measured again")) fail_msg("%d:\n%s", code, out);
+    code = run("", "tune " ONE " --verify --brief", true);
+    if ((code != 0 && code != 1) || !strstr(out, "1 problems measured again") || strstr(out, "regret beside"))
+        fail_msg("%d:\n%s", code, out);
     code = run("", "tune " ONE " --verify --beside /tmp/hone-nothing-here", true);
     if ((code != 0 && code != 1) || !strstr(out, "0 of 0 choices within 2 %")) fail_msg("%d:\n%s", code, out);
     expect("", "tune --evaluate", 0, "matmul: 1 row, each left out"); /* nothing is near but itself */
@@ -128,6 +131,7 @@ static void refuses_misuse(void **state)
     expect("", "tune /nowhere/record", 2, "/nowhere/record");
     expect("", "tune --strategy nosuch", 2, "there is no strategy 'nosuch'");
     expect("", "tune --beside /tmp", 2, "--beside is for --verify");
+    expect("", "tune --brief", 2, "--brief is for --verify");
     expect("", "tune quick --evaluate", 2, "it takes no problems, and no --verify");
     expect("", "tune --evaluate --verify", 2, "it takes no problems, and no --verify");
 }
