@@ -68,17 +68,6 @@ static const char *direct_refuses(const hone_request *request)
     return NULL;
 }
 
-/* Do `count` lines, `apart` bytes from one to the next, fall on so few sets of a cache of eight ways that it cannot
- * hold them all? */
-static bool lines_collide(int64_t count, int64_t apart, double cache_bytes)
-{
-    enum { WAYS = 8, LINE = 64 };
-    int64_t sets = (int64_t)cache_bytes / WAYS / LINE;
-    for (int64_t stride = hone_max(apart, -apart); stride && stride % (2 * LINE) == 0 && sets > 1; stride /= 2)
-        sets /= 2;
-    return count > sets * WAYS;
-}
-
 /* Do `count` lines lie on so many pages, or a power of two of pages apart, that translations are looked up anew? */
 static bool pages_collide(int64_t count, int64_t apart)
 {
@@ -111,12 +100,12 @@ static double direct_estimate(const hone_request *request, const hone_config *co
     const bool   down = !f->b_width && k > 1;
 
     double tiles = hone_matmul_tiles_seconds(device, tile, f->m, f->n, f->k, 1);
-    if (f->a_k == 1 && lines_collide(plan.rows + (plan.longer > 0), f->a_m * f->bytes_a, l1)) tiles *= 1.25;
+    if (f->a_k == 1 && hone_matmul_lines_collide(plan.rows + (plan.longer > 0), f->a_m * f->bytes_a, l1)) tiles *= 1.25;
 
     const bool   caches = hone_matmul_level(device, all) > HONE_LEVEL_L2;
     /* Lines beside a panel come with it; where it does not stay in the second-level cache beside a, it is read again
      * from the last one, and what lies across lines is asked for twice. */
-    const double kept = k * (width + (f->b_width || panels < 2 ? 0 : 192)) + fmin(a, l2),
+    const double kept = k * (width + (f->b_width || panels < 2 ? 0 : 192)) + (panels < 2 ? a / strips : fmin(a, l2)),
                  leaves = fmin(fmax(kept / l2 - 1, 0), 1);
     const double across = (f->b_k * f->bytes_b) % 64 ? 2 : 1;
     double near = hone_matmul_near_seconds(device, b, all) * (down && caches ? hone_matmul_near_down(width) : 1);
@@ -125,7 +114,7 @@ static double direct_estimate(const hone_request *request, const hone_config *co
     near += hone_matmul_near_seconds(device, a, all) + hone_matmul_near_seconds(device, a * (panels - 1), kept) * 0.3;
     double seconds = cbrt(tiles * tiles * tiles + near * near * near);
     seconds += hone_matmul_far_seconds(device, b, all) * (down ? hone_matmul_far_down(width) : 1);
-    seconds += hone_matmul_far_seconds(device, b * (strips - 1), panel) * hone_matmul_far_down(width);
+    seconds += hone_matmul_far_seconds(device, b * (strips - 1) * leaves, all);
     seconds += hone_matmul_far_seconds(device, a, all) + hone_matmul_far_seconds(device, a * (panels - 1), kept);
     if (pages_collide(f->k, f->b_k * f->bytes_b))
         seconds += k * panels * (strips - 1) * 5e-9; /* measured at 2048, 4096 */

@@ -172,7 +172,8 @@ double hone_matmul_tiles_seconds(const hone_be_device *device, const hone_matmul
      * registers hold no more than its sums. */
     const int    lanes = tile->kit->lanes;
     const bool   wide = tile->isa == HONE_ISA_AVX512;
-    const double load = 0.05, around = wide ? tile->m * (tile->n / lanes) > 24 ? 15e-9 : 5e-9 : 10e-9;
+    const bool   full = tile->m * (tile->n / lanes) > 24, hides = k >= 8; /* does the next begin meanwhile? */
+    const double load = 0.05, around = !wide || !hides ? 10e-9 : full ? 15e-9 : 5e-9;
     if (m <= 0 || n <= 0) return 0;
     const double slot = 2 * lanes / hone_matmul_peak(device, tile);
     const double waits = hone_matmul_latency_seconds(device, tile->type) / slot;
@@ -219,10 +220,19 @@ static double read_rate(const hone_be_device *device, int level, int threads)
     return rate;
 }
 
+bool hone_matmul_lines_collide(int64_t count, int64_t apart, double cache_bytes)
+{
+    enum { WAYS = 8, LINE = 64 };
+    int64_t sets = (int64_t)cache_bytes / WAYS / LINE;
+    for (int64_t stride = hone_max(apart, -apart); stride && stride % (2 * LINE) == 0 && sets > 1; stride /= 2)
+        sets /= 2;
+    return count > sets * WAYS;
+}
+
 double hone_matmul_far(const hone_be_device *device, double footprint)
 {
     const double last = cache_bytes(device, HONE_LEVEL_MEMORY - 1);
-    return fmin(fmax(log(footprint / (last / 4)) / log(4), 0), 1);
+    return fmin(fmax(log(footprint / (last / 6)) / log(6), 0), 1);
 }
 
 double hone_matmul_near_seconds(const hone_be_device *device, double bytes, double footprint)

@@ -101,9 +101,12 @@ double hone_matmul_widen_seconds(const hone_be_device *device, const hone_matmul
 int64_t hone_matmul_tile_best(const hone_request *request, const hone_matmul_frame *frame);
 /* The smallest cache that holds `footprint` bytes: HONE_LEVEL_*. */
 int hone_matmul_level(const hone_be_device *device, double footprint);
-/* How much of so large a footprint comes from memory, 0 .. 1. The last cache belongs to others too: none up to a
- * quarter of it, all where it is full, and between them as their logarithms. Read once, 9, 14, 18 and 30 MiB beside a
- * cache of 32 took what 10 %, 40 %, 60 % and 90 % from memory would. */
+/* Do `count` lines, `apart` bytes from one to the next, fall on so few sets of a cache of eight ways that it cannot
+ * hold them all? */
+bool hone_matmul_lines_collide(int64_t count, int64_t apart, double cache_bytes);
+/* How much of so large a footprint comes from memory, 0 .. 1. The last cache belongs to others too: none up to a sixth
+ * of it, all where it is full, and between them as their logarithms. Read once by a thread alone, 9, 14, 18 and 30 MiB
+ * beside a cache of 32 took what 10 %, 40 %, 60 % and 90 % from memory would; beside a neighbour at work, more. */
 double hone_matmul_far(const hone_be_device *device, double footprint);
 /* Seconds to read this much that lies together in the smallest cache that holds `footprint`; by one thread, or shared
  * by several, of which each has its own part. */
