@@ -36,7 +36,7 @@ static const int64_t kc_values[] = {64, 96, 128, 192, 256, 320, 384, 512, 768, 1
 static const int64_t yes_or_no[] = {0, 1};
 static const int64_t share_values[] = {1, 2, 3, 4, 8};
 static const char *const order_names[] = {"rows", "columns"};
-enum { K_WHOLE_MAX = 1 << 20 };
+enum { K_WHOLE_MAX = 1 << 20, AHEAD_STRIPS = 12 /* fewer would each ask for too much at once: 8 were slower */ };
 #define COUNT(values) ((int)(sizeof(values) / sizeof((values)[0])))
 
 static const hone_parameter parameters[PARAMETER_COUNT] = {
@@ -233,6 +233,16 @@ static void strip_ahead(const packed_plan *plan, const char *from, int64_t rows,
             __builtin_prefetch(from + row * f->a_m * f->bytes_a + at, 0, 2);
 }
 
+/* Asks for the part of the next panel of b that belongs to strip `s` of those after the first: it comes in steps while
+ * this panel is multiplied, and not all at once when the first strip copies it. */
+static void panel_ahead(const char *from, int64_t line, int64_t bytes, int64_t kc, int64_t s, int64_t strips)
+{
+    enum { LINE = 64 };
+    for (int64_t k = (s - 1) * kc / (strips - 1); k < s * kc / (strips - 1); k++)
+        for (const char *at = from + k * line, *end = at + bytes + LINE - 1; at < end; at += LINE)
+            __builtin_prefetch(at, 0, 2);
+}
+
 /* One block of k of one piece, and what of it is copied by now. */
 typedef struct packed_block {
     const packed_work  *work;
@@ -281,6 +291,10 @@ static void tile_run(packed_block *block, int64_t s, int64_t p)
                                                     f->b_n, panel, tile->n});
         }
     }
+    if (plan->columns && block->kept && f->b_n == 1 && !f->b_width && block->strips >= AHEAD_STRIPS && s > 0 &&
+        p + 1 < block->panels)
+        panel_ahead(from + tile->n * f->bytes_b, f->b_k * f->bytes_b,
+                    hone_min(piece->n - column - tile->n, tile->n) * f->bytes_b, kc, s, block->strips);
     if (!plan->columns && plan->pack_a && s + 1 < block->strips)
         strip_ahead(plan, block->a + (piece->i + end) * f->a_m * f->bytes_a,
                     (s + 2) * piece->m / block->strips - end, kc, p, block->panels);
@@ -529,6 +543,10 @@ static double packed_estimate(const hone_request *request, const hone_config *co
                  a_kept = f->bytes * kc * (plan.columns ? m : plan.tile->m);
 
     double seconds = hone_matmul_tiles_seconds(device, plan.tile, rows, columns, f->k, cut->k_blocks);
+    const double l1 =
+        device->cpu.cache_bytes[HONE_LEVEL_L1] ? (double)device->cpu.cache_bytes[HONE_LEVEL_L1] : 32 << 10;
+    if (!plan.pack_a && hone_matmul_lines_collide(hone_divide_up(rows, (int64_t)strips), f->a_m * f->bytes_a, l1))
+        seconds *= 1.25;
     /* What comes once: b, line by line from afar, behind the first strip as far as that takes; a; c. Where it is kept,
      * it is asked for in advance. */
     const bool   kept = plan.pack_b && strips > 1, down = !kept && !f->b_width && k > 1;
@@ -537,7 +555,8 @@ static double packed_estimate(const hone_request *request, const hone_config *co
     const double come = slow * hone_matmul_near_seconds(device, b, all) *
                         (down ? hone_matmul_near_down(width) : 1);
     seconds += cbrt(first * first * first + come * come * come) - first;
-    seconds += slow * hone_matmul_far_seconds(device, b, all) * (down ? hone_matmul_far_down(width) : 1.3);
+    const double behind = plan.columns && strips >= AHEAD_STRIPS ? 0.6 : 1.3; /* the other strips, or not */
+    seconds += slow * hone_matmul_far_seconds(device, b, all) * (down ? hone_matmul_far_down(width) : behind);
     if (f->bytes_b < f->bytes)
         seconds += hone_matmul_widen_seconds(device, plan.tile, k * n * (plan.pack_b ? 1 : strips));
     if (f->bytes_a < f->bytes) seconds += hone_matmul_widen_seconds(device, plan.tile, m * k);
@@ -561,15 +580,20 @@ static double packed_estimate(const hone_request *request, const hone_config *co
 }
 
 /* The tiles of the widest vectors with the cuts worth a thought, in the order of their estimates: few rows want a kept
- * and the panels of b passing by, many rows the other way round; long blocks of k write c less often. */
+ * and the panels of b passing by, many rows the other way round; long blocks of k write c less often. Few lines of a
+ * are read where they lie: copying them took 1 % to 3 % longer, even where they share one set of the first cache. */
 static int packed_suggest(const hone_request *request, hone_config *configs, int cap)
 {
     static const struct {
         int64_t mc, nc, kc, columns;
     } worth[] = {{1 << 20, 2048, 512, 0}, {1 << 20, 1024, 768, 0}, {1 << 20, 1024, 256, 0}, {1 << 20, 512, 512, 0},
                  {224, 1 << 20, 768, 1},  {448, 1 << 20, 1024, 1}, {448, 1 << 20, 512, 1},  {448, 1 << 20, 256, 1}};
-    double seconds[COUNT(worth)];
-    int    count = 0;
+    enum { FEW_LINES = 8 };
+    double            seconds[COUNT(worth)];
+    int               count = 0;
+    hone_matmul_frame f;
+    hone_matmul_frame_make(request->problem, &f);
+    const bool along = f.a_k == 1 && f.bytes_a == f.bytes;
     /* Of the widest vectors that fit: the tile that is named best is the first of them. */
     const hone_matmul_tile *first = hone_matmul_tile_of(request->device, request->problem, 0);
     for (int64_t tile = 1; first && tile < HONE_MATMUL_TILE_CHOICES; tile++) {
@@ -583,6 +607,7 @@ static int packed_suggest(const hone_request *request, hone_config *configs, int
             config.value[NC] = worth[i].nc;
             config.value[KC] = it->type == HONE_F64 ? worth[i].kc / 2 : worth[i].kc;
             config.value[ORDER] = worth[i].columns;
+            config.value[PACK_A] = it->m > FEW_LINES || !along;
             if (pack_b_refuses(request, &config)) continue;
             hone_matmul_config_rank(configs, seconds, &count, hone_min(cap, COUNT(worth)), &config,
                                     packed_estimate(request, &config));
