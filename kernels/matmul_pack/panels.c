@@ -76,8 +76,9 @@ static hone_status panels_prepare(const hone_request *request, const hone_config
     panels_plan *plan = hone_alloc(1, sizeof *plan);
     if (!plan) return HONE_ERROR_MEMORY;
     plan->p = *(const hone_matmul_pack_problem *)request->problem;
+    /* The kits of short types widen what they copy; panels keep it as it is. */
     const hone_matmul_tile *tile = hone_matmul_tile_for(request->device, plan->p.type);
-    plan->pack = tile ? tile->kit->pack : pack_16;
+    plan->pack = tile && hone_dtype_bits((hone_dtype)plan->p.type) > 16 ? tile->kit->pack : pack_16;
     plan->width = hone_matmul_layout_width(plan->p.layout);
     plan->panels = hone_divide_up(plan->p.n, plan->width);
     plan->bytes = hone_dtype_bits((hone_dtype)plan->p.type) / 8;
