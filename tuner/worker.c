@@ -32,7 +32,6 @@ enum { DEATHS_MAX = 2, STARTS_MAX = 3, ASK_EACH_MS = 100, ALONE_ROUNDS = 2 };
 #define JUDGED_BY     12    /* a judgement beside the slowest right one so far */
 #define LAUNCHED_BY   300   /* launches that a judgement is believed to take at most, of the kernel's estimate */
 #define OTHERS_SPIN_S 0.04
-#define SLOW_BY       4 /* a worker that goes on from launch to launch on a busy machine may take so many deadlines */
 
 typedef struct candidate {
     hone_choice choice;
@@ -133,40 +132,33 @@ static bool stopped(const hone_worker *w)
     return w->options.stop && w->options.stop();
 }
 
-/* How long an answer is waited for, and what was seen of the work on it. */
-typedef struct waiting {
-    int64_t  until, until_at_most; /* the deadline; and that of a worker that is slow, and not hung */
-    int64_t  stepped;              /* when it was last seen to go on */
-    uint32_t steps;
-} waiting;
-
-static waiting wait_for(const hone_worker *w, double seconds)
+hone_worker_wait hone_worker_wait_for(int64_t now, uint32_t steps, double seconds)
 {
-    int64_t now = hone_now_ns(), allowed = (int64_t)(fmin(seconds, 1e6) * 1e9);
-    return (waiting){now + allowed, now + SLOW_BY * allowed, now,
-                     atomic_load_explicit(&w->page->steps, memory_order_relaxed)};
+    int64_t allowed = (int64_t)(fmin(seconds, 1e6) * 1e9);
+    return (hone_worker_wait){now + allowed, now + HONE_WORKER_SLOW_BY * allowed, now, steps};
 }
 
-/* Past its deadline, and not seen to begin another launch within the patience: a slow machine makes no candidate hang.
- */
-static bool is_late(const hone_worker *w, waiting *wait)
+bool hone_worker_is_late(hone_worker_wait *wait, int64_t now, uint32_t steps, double patience_s)
 {
-    int64_t  now = hone_now_ns();
-    uint32_t steps = atomic_load_explicit(&w->page->steps, memory_order_relaxed);
     if (steps != wait->steps) {
         wait->steps = steps;
         wait->stepped = now;
     }
     if (now < wait->until) return false;
-    return now >= wait->until_at_most || (double)(now - wait->stepped) * 1e-9 >= w->options.patience_s;
+    return now >= wait->until_at_most || (double)(now - wait->stepped) * 1e-9 >= patience_s;
+}
+
+static uint32_t steps_of(const hone_worker *w)
+{
+    return atomic_load_explicit(&w->page->steps, memory_order_relaxed);
 }
 
 /* Moves bytes until all went, or one of the other ends. */
-static ending move(hone_worker *w, bool out, unsigned char *data, size_t bytes, waiting *wait)
+static ending move(hone_worker *w, bool out, unsigned char *data, size_t bytes, hone_worker_wait *wait)
 {
     while (bytes) {
         if (stopped(w)) return STOPPED;
-        if (is_late(w, wait)) return LATE;
+        if (hone_worker_is_late(wait, hone_now_ns(), steps_of(w), w->options.patience_s)) return LATE;
         int64_t left_ms = (wait->until - hone_now_ns()) / 1000000;
         struct pollfd talk = {w->talk, out ? POLLOUT : POLLIN, 0};
         int           ready = poll(&talk, 1, left_ms >= 0 && left_ms < ASK_EACH_MS ? (int)left_ms + 1 : ASK_EACH_MS);
@@ -186,7 +178,7 @@ static ending move(hone_worker *w, bool out, unsigned char *data, size_t bytes, 
 static ending ask(hone_worker *w, hone_wire_kind kind, double seconds)
 {
     unsigned char head[HONE_WIRE_HEAD];
-    waiting       wait = wait_for(w, seconds);
+    hone_worker_wait wait = hone_worker_wait_for(hone_now_ns(), steps_of(w), seconds);
     if (!hone_wire_seal(&w->out, kind, ++w->serial)) return MAD;
     ending how = move(w, true, w->out.at, w->out.length, &wait);
     if (how == ANSWERED) how = move(w, false, head, sizeof head, &wait);

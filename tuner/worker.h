@@ -73,4 +73,17 @@ bool hone_worker_read_admitted(const unsigned char *body, size_t bytes, hone_wor
 bool hone_worker_read_timed(const unsigned char *body, size_t bytes, int count, int rounds, double *seconds,
                             hone_admission *fates);
 
+/* How long an answer is waited for, and what was seen of the work on it. */
+enum { HONE_WORKER_SLOW_BY = 4 };
+typedef struct hone_worker_wait {
+    int64_t  until, until_at_most; /* the deadline, in the clock's nanoseconds; and that of a worker that is slow: it
+                                      may take HONE_WORKER_SLOW_BY deadlines while launches follow each other */
+    int64_t  stepped;              /* when it was last seen to go on */
+    uint32_t steps;                /* launches begun until then */
+} hone_worker_wait;
+hone_worker_wait hone_worker_wait_for(int64_t now, uint32_t steps, double seconds);
+/* Past its deadline, and not seen to begin another launch within the patience: a slow machine makes no candidate hang.
+ */
+bool hone_worker_is_late(hone_worker_wait *wait, int64_t now, uint32_t steps, double patience_s);
+
 #endif

@@ -102,6 +102,12 @@ static void multiply(const hone_matmul_problem *p, const float *a, const float *
         }
 }
 
+static bool is_tired(void)
+{
+    const char *file = getenv("HONE_TEST_TIRED");
+    return file && !access(file, F_OK);
+}
+
 static hone_status launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments, hone_span scratch)
 {
     prepared                  *it = ready;
@@ -114,6 +120,7 @@ static hone_status launch(void *ready, hone_be_stream *stream, const hone_argume
     multiply(p, a, b, c, arguments->scalars[HONE_MATMUL_ALPHA].value, it->fault == FAULTY_WRONG ? 1 : 0);
     switch (it->fault) {
     case FAULTY_SLOW: usleep(5000); break;
+    case FAULTY_TIRED: if (is_tired()) usleep(150000); break;
     case FAULTY_CRASH_LATE: if (!late) break; /* fall through */
     case FAULTY_CRASH: crash(); break;
     case FAULTY_EXIT: _exit(0);

@@ -10,6 +10,7 @@
 #define FAULTY_LIST(X)                                                                                                 \
     X(FAULTY_NONE, "none")                                                                                             \
     X(FAULTY_SLOW, "slow")                   /* right, and takes five milliseconds */                                  \
+    X(FAULTY_TIRED, "tired")                 /* right, and takes 150 ms once the file HONE_TEST_TIRED is there */      \
     X(FAULTY_CRASH_PREPARE, "crash_prepare")                                                                           \
     X(FAULTY_CRASH, "crash")                                                                                           \
     X(FAULTY_CRASH_LATE, "crash_late")                                                                                 \

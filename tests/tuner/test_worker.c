@@ -1,7 +1,7 @@
 /* The worker process: candidates that fail in every way cost themselves and nothing else. Bounds on time are wide; what
  * is asserted of time is that things end at all.
  *
- *     test_worker WORKER [FAULTS]        the long test instead: so many faults at random */
+ *     test_worker WORKER [FAULTS [SEED]]  the long test instead: so many faults at random */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
@@ -28,6 +29,7 @@
 
 static const char *program;
 static long        faults;
+static uint64_t    seed = 11;
 
 typedef struct bench {
     hone_context    *handle;
@@ -212,6 +214,66 @@ static void hanging_ones_are_ended(void **state)
     close_bench(&b);
 }
 
+/* By a clock of the test's own: a deadline of 10 s, a patience of 3, a look every tenth of a second. */
+static int64_t late_at(double steps_until_s)
+{
+    const int64_t    tenth = 100000000;
+    hone_worker_wait wait = hone_worker_wait_for(0, 7, 10);
+    uint32_t         steps = 7;
+    for (int64_t now = 0; now < 100 * 10 * tenth; now += tenth) {
+        steps += (double)now * 1e-9 < steps_until_s;
+        if (hone_worker_is_late(&wait, now, steps, 3)) return now / tenth;
+    }
+    return -1;
+}
+
+static void only_who_begins_no_launch_is_late(void **state)
+{
+    (void)state;
+    assert_int_equal(late_at(0), 100);                           /* in one launch, at its deadline */
+    assert_int_equal(late_at(6.95), 100);                        /* begun longer ago than the patience */
+    assert_int_equal(late_at(9), 89 + 30);                       /* the patience behind the last launch */
+    assert_int_equal(late_at(25), 249 + 30);
+    assert_int_equal(late_at(1000), 100 * HONE_WORKER_SLOW_BY); /* and not for ever */
+    hone_worker_wait wait = hone_worker_wait_for(0, UINT32_MAX, 10); /* their number begins anew */
+    assert_false(hone_worker_is_late(&wait, (int64_t)10e9, 0, 3));
+    wait = hone_worker_wait_for((int64_t)1e18, 0, INFINITY); /* no sum overflows */
+    assert_false(hone_worker_is_late(&wait, (int64_t)1e18 + 1, 0, 3));
+}
+
+/* Timed for longer than its deadline, which one that hung was ended at: no launch takes as long as the patience. */
+static void who_is_slow_hangs_not(void **state)
+{
+    (void)state;
+    bench          b;
+    double         seconds[8], deadline = 0;
+    hone_admission fate;
+    if (HONE_TEST_SHARE > 1) skip(); /* seconds of sleep, once is enough */
+    char folder[] = "/tmp/hone-test-worker-XXXXXX", file[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/tired", folder);
+    setenv("HONE_TEST_TIRED", file, 1); /* for the worker */
+    open_bench(&b, 1);
+    hone_admission hung = admitted(&b, FAULTY_HANG_LATE);
+    works(b.oracle.time(b.oracle.self, &hung.id, 1, 1, seconds, &fate));
+    assert_int_equal(fate.fate, HONE_FATE_HUNG);
+    assert_int_equal(sscanf(strstr(fate.why, "after"), "after %lg s", &deadline), 1);
+    hone_admission tired = admitted(&b, FAULTY_TIRED);
+    assert_int_equal(tired.fate, HONE_FATE_RIGHT);
+    close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    const int64_t start = hone_now_ns();
+    works(b.oracle.time(b.oracle.self, &tired.id, 1, 8, seconds, &fate));
+    const double took = (double)(hone_now_ns() - start) * 1e-9;
+    unsetenv("HONE_TEST_TIRED");
+    unlink(file);
+    rmdir(folder);
+    if (fate.fate != HONE_FATE_RIGHT) fail_msg("%s", fate.why);
+    assert_true(seconds[7] >= 0.15);
+    printf("it took %g s, and the deadline is %g s\n", took, deadline);
+    assert_true(took > 1.1 * deadline); /* else nothing was tried */
+    close_bench(&b);
+}
+
 /* Asked to stop while a candidate hangs: long before its deadline. */
 static void *ask_to_stop(void *nothing)
 {
@@ -310,7 +372,7 @@ static void many_at_random(void **state)
 {
     (void)state;
     bench       b;
-    hone_random random = hone_random_seeded(11);
+    hone_random random = hone_random_seeded(seed);
     long        counts[HONE_FATE_COUNT] = {0};
     open_bench(&b, 0.5);
     for (long i = 0; i < faults; i++) {
@@ -320,9 +382,9 @@ static void many_at_random(void **state)
         among_good_ones(&b, at == sizeof all / sizeof *all ? &hang : &all[at]);
         counts[at == sizeof all / sizeof *all ? HONE_FATE_HUNG : all[at].fate]++;
     }
-    printf("%ld faults: %ld crashed, %ld hung, %ld ate memory, %ld corrupted, %ld wrong or lying, %ld failed; %d "
+    printf("%ld faults of seed %" PRIu64 ": %ld crashed, %ld hung, %ld ate memory, %ld corrupted, %ld wrong or lying, %ld failed; %d "
            "workers\n",
-           faults, counts[HONE_FATE_CRASHED], counts[HONE_FATE_HUNG], counts[HONE_FATE_MEMORY],
+           faults, seed, counts[HONE_FATE_CRASHED], counts[HONE_FATE_HUNG], counts[HONE_FATE_MEMORY],
            counts[HONE_FATE_CORRUPTED], counts[HONE_FATE_WRONG], counts[HONE_FATE_FAILED],
            hone_worker_spawned(b.worker));
     close_bench(&b);
@@ -334,6 +396,7 @@ int main(int count, char **words)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_what_is_right),     cmocka_unit_test(kernels_of_its_own_too),
         cmocka_unit_test(each_fault_costs_itself), cmocka_unit_test(hanging_ones_are_ended),
+        cmocka_unit_test(only_who_begins_no_launch_is_late), cmocka_unit_test(who_is_slow_hangs_not),
         cmocka_unit_test(stops_when_asked),        cmocka_unit_test(says_where_no_program_is),
         cmocka_unit_test(ends_with_its_parent),
     };
@@ -343,5 +406,6 @@ int main(int count, char **words)
     program = words[1];
     if (count == 4 && !strcmp(words[2], "--killed")) return be_killed(atoi(words[3]));
     if (count > 2) faults = atol(words[2]);
+    if (count > 3) seed = strtoull(words[3], NULL, 10);
     return faults ? cmocka_run_group_tests(long_one, NULL, NULL) : cmocka_run_group_tests(tests, NULL, NULL);
 }
