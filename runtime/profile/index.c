@@ -5,6 +5,7 @@
  * between two files; a row whose file is gone when it is asked for has the folders read again. */
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -14,7 +15,7 @@
 #include "runtime/profile/scan.h"
 #include "runtime/profile/table.h"
 
-enum { LAYERS_MAX = 16, ATTEMPTS = 8 };
+enum { LAYERS_MAX = 16, ATTEMPTS = 10 };
 
 struct hone_rt_rows {
     pthread_mutex_t lock;
@@ -55,6 +56,14 @@ static hone_status go_through(const char *silicon, const char *path, hone_rt_tab
     return HONE_OK;
 }
 
+/* Whoever removes files is nearly done, or waits for a disk: each time a little longer, a second in all. */
+static void pause_before(int attempt)
+{
+    const long     us = attempt < 2 ? 0 : 2000L << (attempt - 2);
+    struct timespec rest = {0, us * 1000};
+    if (us) nanosleep(&rest, NULL);
+}
+
 static hone_status build(const char *silicon, const char *path, hone_rt_table **out)
 {
     hone_status status = HONE_OK;
@@ -62,6 +71,7 @@ static hone_status build(const char *silicon, const char *path, hone_rt_table **
     for (int i = 0; i < ATTEMPTS; i++) {
         uint64_t       before, after;
         hone_rt_table *it;
+        pause_before(i);
         HONE_TRY(hone_rt_table_new(silicon, &it));
         status = go_through(silicon, path, it, &before);
         if (status == HONE_OK) status = go_through(silicon, path, NULL, &after);
@@ -165,6 +175,15 @@ static hone_status refresh(hone_rt_rows *rows)
     return HONE_OK;
 }
 
+/* A file was gone: the folders are read again, unless that was done too often. True: the question may be asked anew. */
+static bool read_again(hone_rt_rows *rows, int *attempts, hone_status *status)
+{
+    if (*status != HONE_ERROR_STATE || *attempts == ATTEMPTS) return false;
+    pause_before((*attempts)++);
+    *status = refresh(rows);
+    return *status == HONE_OK;
+}
+
 hone_status hone_rt_rows_refresh(hone_rt_rows *rows)
 {
     hone_sentence before;
@@ -254,9 +273,10 @@ hone_status hone_rt_rows_next(hone_rt_rows *rows, const hone_request *request, i
     hone_sentence_keep(&before);
     pthread_mutex_lock(&rows->lock);
     uint64_t    base = base_of(rows, request, text);
-    hone_status status = look(rows, base, request, text, nth, &found);
-    for (int i = 0; i < ATTEMPTS && status == HONE_ERROR_STATE && (status = refresh(rows)) == HONE_OK; i++)
-        status = look(rows, base, request, text, nth, &found);
+    int         attempts = 0;
+    hone_status status;
+    do status = look(rows, base, request, text, nth, &found);
+    while (read_again(rows, &attempts, &status));
     if (status == HONE_OK && layer) *layer = rows->table->at[found.at].layer;
     pthread_mutex_unlock(&rows->lock);
     if (status == HONE_OK) {
@@ -282,9 +302,10 @@ hone_status hone_rt_rows_quarantined(hone_rt_rows *rows, const hone_request *req
     hone_sentence_keep(&before);
     pthread_mutex_lock(&rows->lock);
     uint64_t    base = base_of(rows, request, text);
-    hone_status status = look_quarantined(rows, base, nth, out);
-    for (int i = 0; i < ATTEMPTS && status == HONE_ERROR_STATE && (status = refresh(rows)) == HONE_OK; i++)
-        status = look_quarantined(rows, base, nth, out);
+    int         attempts = 0;
+    hone_status status;
+    do status = look_quarantined(rows, base, nth, out);
+    while (read_again(rows, &attempts, &status));
     pthread_mutex_unlock(&rows->lock);
     if (status == HONE_OK || status == HONE_ERROR_NOT_FOUND) hone_sentence_back(&before);
     return status == HONE_ERROR_NOT_FOUND
@@ -324,9 +345,10 @@ hone_status hone_rt_rows_near(hone_rt_rows *rows, const hone_request *request, h
     hone_rt_problem_print(request->op, request->problem, text, sizeof text);
     const hone_rt_sketch sketch = hone_rt_sketch_of(text, strlen(text), request->threads);
     pthread_mutex_lock(&rows->lock);
-    hone_status status = look_near(rows, &sketch, text, take, self);
-    for (int i = 0; i < ATTEMPTS && status == HONE_ERROR_STATE && (status = refresh(rows)) == HONE_OK; i++)
-        status = look_near(rows, &sketch, text, take, self);
+    int         attempts = 0;
+    hone_status status;
+    do status = look_near(rows, &sketch, text, take, self);
+    while (read_again(rows, &attempts, &status));
     pthread_mutex_unlock(&rows->lock);
     if (status == HONE_OK) hone_sentence_back(&before);
     return status;
@@ -354,7 +376,7 @@ static hone_status line_at(hone_rt_rows *rows, int index, char *line, int *at)
         status = entry_at(rows, index, at);
         if (status == HONE_OK) status = hone_rt_table_line(rows->table, *at, &reading, line);
         hone_rt_reading_end(&reading);
-    } while (status == HONE_ERROR_STATE && attempts++ < ATTEMPTS && (status = refresh(rows)) == HONE_OK);
+    } while (read_again(rows, &attempts, &status));
     return status;
 }
 
