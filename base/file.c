@@ -160,7 +160,7 @@ static bool write_all(int file, const char *data, size_t bytes)
     while (bytes) {
         ssize_t wrote = write(file, data, bytes);
         if (wrote < 0 && errno == EINTR) continue;
-        if (wrote < 0) return false;
+        if (wrote <= 0) return false;
         data += wrote;
         bytes -= (size_t)wrote;
     }
@@ -188,6 +188,14 @@ static void sweep(int folder, const char *name)
     closedir(entries);
 }
 
+bool hone_file_sync(int file, bool data)
+{
+    int done;
+    do done = data ? fdatasync(file) : fsync(file);
+    while (done < 0 && errno == EINTR);
+    return done == 0;
+}
+
 /* A file of a name that no other writer has; negative: errno says why. */
 static int open_part(int folder, const char *name, char part[PART_SIZE])
 {
@@ -206,9 +214,9 @@ static hone_status write_in(int folder, const char *name, const char *path, cons
     char part[PART_SIZE];
     int  file = open_part(folder, name, part);
     if (file < 0) return cannot("write", path, errno);
-    bool done = write_all(file, data, bytes) && fsync(file) == 0;
+    bool done = write_all(file, data, bytes) && hone_file_sync(file, false);
     int  why = errno;
-    if (close(file) < 0 && done) {
+    if (close(file) < 0 && errno != EINTR && done) { /* interrupted, it is closed all the same */
         done = false;
         why = errno;
     }
@@ -221,7 +229,7 @@ static hone_status write_in(int folder, const char *name, const char *path, cons
         return cannot("write", path, why);
     }
     /* Some file systems keep no order of their folders and say so. */
-    if (fsync(folder) < 0 && errno != EINVAL && errno != ENOTSUP) {
+    if (!hone_file_sync(folder, false) && errno != EINVAL && errno != ENOTSUP) {
         return cannot("bring to disk the folder of", path, errno);
     }
     sweep(folder, name);

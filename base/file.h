@@ -2,6 +2,7 @@
 #ifndef HONE_BASE_FILE_H
 #define HONE_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ hone_status hone_file_open(const char *path, int *file, uint64_t *bytes) HONE_MU
  * crash, finds the old content or the new. A link at `path` is replaced, not followed. On failure the old file stands;
  * alone when the folder cannot be brought to disk the new one does already. The folder must exist. */
 hone_status hone_file_write(const char *path, const void *data, size_t bytes) HONE_MUST_USE;
+
+/* Brings what was written to disk; `data`: its facts may come later. False: errno says why. */
+bool hone_file_sync(int file, bool data);
 
 /* Makes a folder and those above it, 0700 each, as far as they are missing. */
 hone_status hone_folder_make(const char *path) HONE_MUST_USE;

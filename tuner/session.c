@@ -55,6 +55,7 @@ typedef struct session {
     hone_rt_journal             *journal;
     hone_rt_rows                *rows;
     hone_tape                   *tape;
+    bool                         complained; /* that it cannot be written */
     hone_worker                 *worker;
     int                          worker_threads;
     double                       spent_s;
@@ -614,10 +615,15 @@ static hone_status one_problem(session *s)
     } else if (status == HONE_ERROR_TIMEOUT) {
         status = HONE_OK; /* not reached */
     } else if (status == HONE_ERROR_UNSUPPORTED || status == HONE_ERROR_FORMAT || status == HONE_ERROR_SHAPE ||
-               status == HONE_ERROR_OVERFLOW || status == HONE_ERROR_ARGUMENT || status == HONE_ERROR_TYPE) {
+               status == HONE_ERROR_OVERFLOW || status == HONE_ERROR_ARGUMENT || status == HONE_ERROR_TYPE ||
+               status == HONE_ERROR_FILE) { /* of its rows: the next ones may find room */
         out->state = HONE_SESSION_FAILED; /* this problem's matter, and no other's */
         snprintf(out->why, sizeof out->why, "%s", hone_last_error());
         status = HONE_OK;
+    }
+    if (!s->complained && hone_tape_complaint(s->tape)) {
+        hone_log_say(hone_rt_context_log(s->context), HONE_LOG_WARNING, "%s", hone_tape_complaint(s->tape));
+        s->complained = true;
     }
     if (status == HONE_OK) say(s, NULL, NULL, out);
     return status;

@@ -28,6 +28,7 @@ typedef struct entry {
 
 struct hone_tape {
     int         file; /* -1: nothing is kept */
+    char        complaint[512]; /* why no more is kept; empty: it is */
     char       *path;
     char       *text; /* what the file held, ended by zeros where lines ended */
     size_t      bytes;
@@ -47,10 +48,20 @@ struct hone_tape {
 
 /* --- the file ---------------------------------------------------------------------------------------------------- */
 
+/* No more is kept, for behind a line that is torn nothing counts; the session goes on without. */
+static void give_up(hone_tape *t, const char *why)
+{
+    snprintf(
+        t->complaint, sizeof t->complaint,
+        "the session's tape %s cannot be written: %s; the session goes on, and where it is interrupted, what comes "
+        "from now on is measured again",
+        t->path, why);
+}
+
 static hone_status write_line(hone_tape *t, const char *line)
 {
     size_t length = strlen(line);
-    if (t->file < 0) return HONE_OK;
+    if (t->file < 0 || *t->complaint) return HONE_OK;
     char *whole = hone_alloc(length + SUM + 2, 1);
     if (!whole) return HONE_ERROR_MEMORY;
     int     size = snprintf(whole, length + SUM + 2, "%016" PRIx64 " %s\n", hone_hash(line, length, 0), line);
@@ -59,8 +70,7 @@ static hone_status write_line(hone_tape *t, const char *line)
     while (put < 0 && errno == EINTR);
     hone_free(whole);
     char text[128];
-    HONE_CHECK(put == size, HONE_ERROR_FILE, "the session's tape %s cannot be written: %s", t->path,
-               put < 0 ? strerror_r(errno, text, sizeof text) : "the disk is full");
+    if (put != size) give_up(t, put < 0 ? strerror_r(errno, text, sizeof text) : "the disk is full");
     return HONE_OK;
 }
 
@@ -145,6 +155,11 @@ void hone_tape_close(hone_tape *tape, bool finished)
     hone_free(tape->done);
     hone_free(tape->entries);
     hone_free(tape);
+}
+
+const char *hone_tape_complaint(const hone_tape *tape)
+{
+    return *tape->complaint ? tape->complaint : NULL;
 }
 
 int hone_tape_kept(const hone_tape *tape)

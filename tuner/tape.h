@@ -25,6 +25,8 @@ hone_status hone_tape_open(const char *path, uint64_t key, bool fresh, hone_tape
 /* `finished`: there is nothing to go on with, the file is removed. NULL is fine. */
 void        hone_tape_close(hone_tape *tape, bool finished);
 
+/* Why no more is kept, a sentence; NULL: all is. A tape that cannot be written stops nobody. */
+const char *hone_tape_complaint(const hone_tape *tape);
 /* How many answers the file held when it was opened. */
 int hone_tape_kept(const hone_tape *tape);
 

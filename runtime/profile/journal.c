@@ -74,7 +74,7 @@ static hone_status begin(hone_rt_journal *journal)
     }
     int above = openat(journal->place, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (above >= 0) { /* the folder itself may be new; where it cannot be brought to disk it was there before */
-        (void)fsync(above);
+        (void)hone_file_sync(above, false);
         close(above);
     }
     journal->pid = getpid();
@@ -97,7 +97,7 @@ static void cut(hone_rt_journal *journal)
     if (!journal->good) {
         unlinkat(journal->place, journal->name, 0);
         leave(journal);
-    } else if (ftruncate(journal->file, journal->good) < 0 || fdatasync(journal->file) < 0) {
+    } else if (ftruncate(journal->file, journal->good) < 0 || !hone_file_sync(journal->file, true)) {
         leave(journal);
     }
 }
@@ -122,7 +122,8 @@ static hone_status append(hone_rt_journal *journal, const char *line, size_t byt
         return status;
     }
     /* Some file systems keep no order of their folders and say so. */
-    if (fdatasync(journal->file) < 0 || (fresh && fsync(journal->place) < 0 && errno != EINVAL && errno != ENOTSUP)) {
+    if (!hone_file_sync(journal->file, true) ||
+        (fresh && !hone_file_sync(journal->place, false) && errno != EINVAL && errno != ENOTSUP)) {
         hone_status status = cannot(journal, "bring to disk", errno);
         leave(journal); /* what of it is there, nobody knows */
         return status;

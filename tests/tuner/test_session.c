@@ -10,6 +10,8 @@
 
 #include <dirent.h>
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -563,6 +565,32 @@ static void knows_its_suites(void **state)
     }
 }
 
+/* Rows that find no room cost themselves, and a tape that finds none nothing. */
+static void a_full_disk_ends_no_session(void **state)
+{
+    (void)state;
+    struct rlimit        before, full;
+    hone_session_report  report;
+    hone_session_options how = options_of_fake();
+    int                  told = 0;
+    empty_folder();
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    full = before;
+    full.rlim_cur = 6000;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
+    hone_status status = hone_session_run(context, some, SOME, &how, &report);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    works(status);
+    for (int i = 0; i < SOME; i++) {
+        const hone_session_outcome *it = &report.outcomes[i];
+        if (it->state == HONE_SESSION_TUNED) assert_string_equal(row_for(&some[i]).best.kernel, it->row.best.kernel);
+        told += it->state == HONE_SESSION_FAILED && strstr(it->why, "cannot write") && strstr(it->why, "is not kept");
+    }
+    assert_true(report.tuned > 0 && told > 0 && report.tuned + told == SOME);
+    hone_session_report_free(&report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -574,7 +602,7 @@ int main(void)
         cmocka_unit_test(tells_what_is_no_problem), cmocka_unit_test(resumes_and_repeats_nothing),
         cmocka_unit_test(begins_anew_where_it_is_told_to), cmocka_unit_test(one_at_a_time),
         cmocka_unit_test(doubts_its_tape),          cmocka_unit_test(reads_records),
-        cmocka_unit_test(knows_its_suites),
+        cmocka_unit_test(knows_its_suites),         cmocka_unit_test(a_full_disk_ends_no_session),
     };
     setenv("HONE_MODULES", "off", 1);
     setenv("HONE_TUNE", "off", 1);

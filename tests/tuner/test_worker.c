@@ -382,7 +382,8 @@ static void many_at_random(void **state)
         among_good_ones(&b, at == sizeof all / sizeof *all ? &hang : &all[at]);
         counts[at == sizeof all / sizeof *all ? HONE_FATE_HUNG : all[at].fate]++;
     }
-    printf("%ld faults of seed %" PRIu64 ": %ld crashed, %ld hung, %ld ate memory, %ld corrupted, %ld wrong or lying, %ld failed; %d "
+    printf("%ld faults of seed %" PRIu64
+           ": %ld crashed, %ld hung, %ld ate memory, %ld corrupted, %ld wrong or lying, %ld failed; %d "
            "workers\n",
            faults, seed, counts[HONE_FATE_CRASHED], counts[HONE_FATE_HUNG], counts[HONE_FATE_MEMORY],
            counts[HONE_FATE_CORRUPTED], counts[HONE_FATE_WRONG], counts[HONE_FATE_FAILED],
