@@ -28,6 +28,7 @@
 
 enum { TILE, MC, NC, KC, PACK_B, ORDER, SHARES, PARAMETER_COUNT };
 enum { LINE = 64, ONES = LINE }; /* of a cache; bytes of ones that rows and columns are summed by */
+enum { FOLLOWS = 64 };           /* so short a block of k is over soon: b is read along its lines */
 
 static const int64_t mc_values[] = {48, 96, 192, 384, 768, 1536, 1 << 20};
 static const int64_t nc_values[] = {64, 96, 192, 288, 384, 512, 768, 1024, 2048, 4096, 1 << 20};
@@ -123,7 +124,6 @@ static const char *inner_refuses(const hone_request *request)
 {
     const hone_matmul_problem *p = request->problem;
     if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
-    if (p->type_c != HONE_F32) return "c is not f32";
     if (is_byte(p->type_a) && is_byte(p->type_b)) return NULL;
     if (p->type_a != HONE_BF16 || p->type_b != HONE_BF16) return "a and b are neither bytes nor bf16";
     return tile_of(request, 0) ? NULL : "the device has no instruction that multiplies pairs of bf16";
@@ -330,6 +330,8 @@ static void panel_take(inner_piece *piece, int64_t p, bool first, hone_matmul_in
         job->lines = piece->kc;
         job->change = work->change_b;
         job->panel = kept ? panel : NULL;
+        /* The CPU's own fetching ahead ends with each short piece of a line. */
+        if (p + 1 < piece->panels) job->ahead = tile->n * f->b_n * f->bytes_b * (piece->kc <= FOLLOWS ? 2 : 1);
     }
     if (!work->zero_a || !first) return;
 
@@ -608,8 +610,10 @@ static double inner_estimate(const hone_request *request, const hone_config *con
     const double first = tiles_seconds(&plan, device, first_rows, columns, plain);
     const double panel = b_bytes * wide * (double)plan.kc * (plan.columns ? tile->n : n);
     /* Lines of b are fetched in pieces as wide as a panel, unless the next panel follows soon. */
-    const bool   follows = plan.kc <= 64 && !plan.columns;
-    const double slow = plain ? 1 : 4, width = b_bytes * (follows ? n : fmin(n, tile->n));
+    const bool   follows = plan.kc <= FOLLOWS && !plan.columns;
+    const int64_t piece = tile->n * f->bytes_b; /* of a line: where it is no whole lines of a cache, more are touched */
+    const double  slow = !plain ? 4 : piece % LINE ? 1 + 32 / (double)piece : follows && piece > LINE ? 1.4 : 1;
+    const double  width = b_bytes * (follows ? n : fmin(n, tile->n));
     const double come =
         slow * hone_matmul_near_seconds(device, b_bytes * k * n, all) * (plain ? hone_matmul_near_down(width) : 1);
     seconds += come > first ? come - first : 0;

@@ -44,6 +44,7 @@ typedef struct hone_matmul_inner_job {
     int64_t            b_k;
     int64_t            lines;  /* of a plain b, b_k bytes apart; 0: it is packed */
     hone_matmul_change change; /* of a plain b */
+    int64_t            ahead;  /* of a plain b: so many bytes further along each line are asked for; 0: nothing is */
     void              *panel;  /* where the words of a plain b are kept, in lines of the tile's n; or NULL */
     bool               adds;   /* to what c holds */
     void              *c;

@@ -62,6 +62,13 @@ static inline __attribute__((always_inline)) void INNER_LOOP(const hone_matmul_i
                 else
                     words_group(at, job->b_k, lines, job->n - j * WORD_LANES, change, row + j);
             }
+            if (job->ahead) {
+                HONE_UNROLL
+                for (int i = 0; i < GROUP; i++)
+                    HONE_UNROLL
+                    for (int at = 0; at < vectors * WORD_LANES * (int)sizeof(INNER_ELEMENT); at += 64)
+                        __builtin_prefetch(b + job->ahead + i * job->b_k + at, 0, 3);
+            }
             lines -= GROUP;
             if (panel) {
                 HONE_UNROLL
