@@ -179,6 +179,7 @@ static double dots_estimate(const hone_request *request, const hone_config *conf
     /* as many loads as rows and columns: they limit where there are few rows */
     const double a_step = m * n + 0.25 * (groups * m + strips * n);
     double multiply = a_step * steps * 1.02 + blocks * groups * strips * 40 + segments * m * n * 5;
+    if (f->bytes_b < f->bytes) multiply += strips * n * steps; /* to widen b */
     double one = multiply * cycle;
     if (!plan.in_place) one += m * k * (double)(plan.split ? 1 : plan.ranges) * (f->a_k == 1 ? 0.1e-9 : 0.2e-9);
     const double all = hone_matmul_footprint(f);

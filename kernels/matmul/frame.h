@@ -50,13 +50,21 @@ static inline double hone_matmul_footprint(const hone_matmul_frame *f)
     return (double)f->items * (f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n);
 }
 
-/* Kernels that widen what they read take a and b of one type, and c of that or of the type of their sums. */
+/* Kernels that widen what they read take c of the type of a and b, or of that of their sums; NULL: so it is. */
+static inline const char *hone_matmul_sums_refused(const hone_matmul_problem *p)
+{
+    const hone_dtype sums = hone_matmul_arithmetic(p), c = (hone_dtype)p->type_c;
+    if (hone_matmul_widened((hone_dtype)p->type_a) != sums || hone_matmul_widened((hone_dtype)p->type_b) != sums ||
+        hone_matmul_widened(c) != sums)
+        return "an operand is of a type that it does not widen";
+    return NULL;
+}
+
+/* The same for kernels of which a and b are of one type. */
 static inline const char *hone_matmul_types_refused(const hone_matmul_problem *p)
 {
     if (p->type_a != p->type_b) return "a and b are of different types";
-    if (p->type_c != p->type_b && p->type_c != hone_matmul_widened((hone_dtype)p->type_b))
-        return "c is neither of the type of a and b, nor of that of their sums";
-    return NULL;
+    return hone_matmul_sums_refused(p);
 }
 
 /* Where tiles read b from row k and this column on, the rows b_k apart; of a packed b all columns of a tile lie in one

@@ -84,9 +84,10 @@ static const hone_space space = {PARAMETER_COUNT, parameters, COUNT(constraints)
 static const char *packed_refuses(const hone_request *request)
 {
     const hone_matmul_problem *p = request->problem;
-    const char *types = hone_matmul_types_refused(p);
+    const char *types = hone_matmul_sums_refused(p);
     if (types) return types;
-    if (!hone_matmul_tile_for(request->device, p->type_b)) return "no tile for this type";
+    if (!hone_matmul_tile_for(request->device, p->type_a) || !hone_matmul_tile_for(request->device, p->type_b))
+        return "no tile for this type";
     if (!hone_matmul_tile_of(request->device, p, 0)) return HONE_MATMUL_WIDTH_REFUSED;
     /* scratch for all of k at once: see packed_plan.whole */
     for (int s = 0; s < p->step_count && p->type_c == hone_matmul_arithmetic(p); s++)
@@ -107,6 +108,7 @@ typedef struct packed_cut {
 typedef struct packed_plan {
     hone_matmul_frame       frame;
     const hone_matmul_tile *tile, *kept; /* kept: reads what the other one keeps of b */
+    const hone_matmul_kit  *a_kit;
     bool                    pack_a, pack_b, columns;
     int                     threads;
     int64_t                 shares;
@@ -218,7 +220,7 @@ static void strip_take(const packed_plan *plan, const char *from, int64_t rows, 
         pack.to_line = job->a_m = strip_line(f, kc);
         job->a_k = 1;
     }
-    if (first) plan->tile->kit->pack(&pack);
+    if (first) plan->a_kit->pack(&pack);
 }
 
 /* Asks for the part of a strip that belongs to panel `panel` of `panels`: the whole strip arrives while the one before
@@ -400,6 +402,7 @@ static void plan_make(const hone_request *request, const hone_config *config, pa
     const hone_matmul_frame *f = &out->frame;
     out->tile = hone_matmul_tile_of(request->device, request->problem, config->value[TILE]);
     out->kept = hone_matmul_tile_kept(out->tile);
+    out->a_kit = hone_matmul_kit_beside(out->tile, f->type_a);
     out->threads = request->threads;
     out->pack_a = config->value[PACK_A] || f->bytes_a < f->bytes;
     out->pack_b = config->value[PACK_B] && (!f->b_width || f->bytes_b < f->bytes);
@@ -551,12 +554,13 @@ static double packed_estimate(const hone_request *request, const hone_config *co
      * it is asked for in advance. */
     const bool   kept = plan.pack_b && strips > 1, down = !kept && !f->b_width && k > 1;
     const double width = f->bytes_b * fmin(n, plan.tile->n), slow = f->b_n != 1 ? 4 : 1;
+    const double b_read = f->b_n != 1 ? f->bytes * k * n : b; /* to be turned costs by elements */
     const double first = hone_matmul_tiles_seconds(device, plan.tile, (int64_t)(m / strips), columns, f->k, 0);
-    const double come = slow * hone_matmul_near_seconds(device, b, all) *
+    const double come = slow * hone_matmul_near_seconds(device, b_read, all) *
                         (down ? hone_matmul_near_down(width) : 1);
     seconds += cbrt(first * first * first + come * come * come) - first;
     const double behind = plan.columns && strips >= AHEAD_STRIPS ? 0.6 : 1.3; /* the other strips, or not */
-    seconds += slow * hone_matmul_far_seconds(device, b, all) * (down ? hone_matmul_far_down(width) : behind);
+    seconds += slow * hone_matmul_far_seconds(device, b_read, all) * (down ? hone_matmul_far_down(width) : behind);
     if (f->bytes_b < f->bytes)
         seconds += hone_matmul_widen_seconds(device, plan.tile, k * n * (plan.pack_b ? 1 : strips));
     if (f->bytes_a < f->bytes) seconds += hone_matmul_widen_seconds(device, plan.tile, m * k);

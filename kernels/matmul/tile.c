@@ -32,6 +32,13 @@ const hone_matmul_tile *hone_matmul_tile_kept(const hone_matmul_tile *tile)
     return tile;
 }
 
+const hone_matmul_kit *hone_matmul_kit_beside(const hone_matmul_tile *tile, hone_dtype type)
+{
+    for (int i = 0; i < hone_matmul_tile_count; i++)
+        if (hone_matmul_tiles[i].type == type && hone_matmul_tiles[i].isa == tile->isa) return hone_matmul_tiles[i].kit;
+    return NULL;
+}
+
 const char *const hone_matmul_tile_names[] = {
     "best",
 #define HONE_TILE(function, isa, type, m, n, kit) &#function[NAME_PREFIX],
@@ -57,11 +64,21 @@ static bool fits(const hone_matmul_tile *tile, const hone_matmul_problem *proble
            (hone_matmul_layout_width(problem->b_layout) && hone_matmul_layout_width(problem->b_layout) % tile->n == 0);
 }
 
+/* The type of what tiles read as b: of operands of two types, that of the one which is b in the problem's frame. */
+static hone_dtype type_of_b(const hone_matmul_problem *problem)
+{
+    hone_matmul_frame frame;
+    if (problem->type_a == problem->type_b) return (hone_dtype)problem->type_b;
+    hone_matmul_frame_make(problem, &frame);
+    return frame.type_b;
+}
+
 const hone_matmul_tile *hone_matmul_tile_of(const hone_be_device *device, const hone_matmul_problem *problem,
                                             int64_t value)
 {
+    const hone_dtype type = type_of_b(problem);
     for (int64_t i = value ? value : 1; i < (value ? value + 1 : HONE_MATMUL_TILE_CHOICES); i++) {
-        const hone_matmul_tile *tile = hone_matmul_tile_named(device, problem->type_b, i);
+        const hone_matmul_tile *tile = hone_matmul_tile_named(device, type, i);
         if (tile && fits(tile, problem)) return tile;
     }
     return NULL;

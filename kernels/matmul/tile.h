@@ -99,6 +99,9 @@ static inline hone_dtype hone_matmul_widened(hone_dtype type)
 /* The tile of the same size that reads the panels this one keeps: itself, where nothing is widened. */
 const hone_matmul_tile *hone_matmul_tile_kept(const hone_matmul_tile *tile);
 
+/* What packs an `a` of this type for a tile whose b may be of another: of the same instruction set. */
+const hone_matmul_kit *hone_matmul_kit_beside(const hone_matmul_tile *tile, hone_dtype type);
+
 /* The first row for this type that the device can run; NULL: none. */
 const hone_matmul_tile *hone_matmul_tile_for(const hone_be_device *device, hone_dtype type);
 
