@@ -34,6 +34,25 @@ install)
     if grep -rn -e "$BUILD" -e "$STAGE" -e "$SOURCE" "$libdir/pkgconfig" "$libdir/cmake" "$prefix/include"; then
         fail "the installation names folders of the build"
     fi
+    # Profiles come with it, as the last layer, and are found from where it lies now.
+    shipped=$prefix/share/hone/profiles
+    [ -d "$shipped" ] || fail "no profiles in $shipped"
+    for file in "$SOURCE"/profiles/*.jsonl; do
+        cmp "$file" "$shipped/${file##*/}" || fail "${file##*/} is not installed as it is"
+    done
+    [ -x "$prefix/bin/hone" ] || exit 0
+    export HOME="$out/home" HONE_MODULES=off HONE_TUNE=read
+    unset XDG_DATA_HOME HONE_PROFILE_PATH
+    problem='matmul f32 nn 24x24x24'
+    HONE_PROFILE_PATH=$out/own "$prefix/bin/hone" tune "$problem" --threads 1 --budget 1s > "$out/tuned" 2>&1 ||
+        { cat "$out/tuned"; fail "it does not tune"; }
+    file=$(ls "$out/own" | grep -E '^[0-9a-f]{16}\.jsonl$')
+    rm -f "$shipped"/*.jsonl
+    "$prefix/bin/hone" explain "$problem" --threads 1 > "$out/before"
+    if grep 'by  *measured' "$out/before"; then fail "measured, and nothing is there"; fi
+    HONE_PROFILE_PATH=$out/own "$prefix/bin/hone" profile export > "$shipped/$file"
+    "$prefix/bin/hone" explain "$problem" --threads 1 > "$out/after"
+    grep 'by  *measured' "$out/after" || { cat "$out/after"; fail "what was shipped is not used"; }
     ;;
 pkg_config)
     need_pkg_config; find_libdir "$prefix"
