@@ -44,7 +44,7 @@ install)
     export HOME="$out/home" HONE_MODULES=off HONE_TUNE=read
     unset XDG_DATA_HOME HONE_PROFILE_PATH
     problem='matmul f32 nn 24x24x24'
-    HONE_PROFILE_PATH=$out/own "$prefix/bin/hone" tune "$problem" --threads 1 --budget 1s > "$out/tuned" 2>&1 ||
+    HONE_PROFILE_PATH=$out/own "$prefix/bin/hone" tune "$problem" --threads 1 --budget 20s > "$out/tuned" 2>&1 ||
         { cat "$out/tuned"; fail "it does not tune"; }
     file=$(ls "$out/own" | grep -E '^[0-9a-f]{16}\.jsonl$')
     rm -f "$shipped"/*.jsonl
