@@ -91,6 +91,24 @@ void hone_free(void *memory)
     atomic_fetch_sub_explicit(&live, 1, memory_order_release); /* last: from here on the allocator may be exchanged */
 }
 
+hone_status hone_grow(void *array, int count, int *room, size_t size)
+{
+    enum { FIRST = 8 };
+    void *old;
+    int   more = FIRST;
+    if (count < *room) return HONE_OK;
+    HONE_CHECK(!*room || !__builtin_mul_overflow(*room, 2, &more), HONE_ERROR_MEMORY,
+               "out of memory: a list has %d elements, and twice as many cannot be counted", *room);
+    void *larger = hone_alloc((size_t)more, size);
+    if (!larger) return HONE_ERROR_MEMORY;
+    memcpy(&old, array, sizeof old);
+    if (count) memcpy(larger, old, (size_t)count * size);
+    hone_free(old);
+    memcpy(array, &larger, sizeof larger);
+    *room = more;
+    return HONE_OK;
+}
+
 int64_t hone_alloc_live(void)
 {
     return atomic_load(&live);

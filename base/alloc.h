@@ -17,6 +17,11 @@ void *hone_alloc_raw(size_t bytes, size_t alignment) __attribute__((malloc, warn
 
 void hone_free(void *memory); /* NULL is fine */
 
+/* Room for one element more behind `count` of `size` bytes each. `array` is the address of the pointer to them, *room
+ * how many it has room for; both are exchanged for twice as many where it is full. What is new is zero. On failure all
+ * stays as it was. */
+hone_status hone_grow(void *array, int count, int *room, size_t size) HONE_MUST_USE;
+
 /* How many blocks are out: 0 when nothing of hone lives. */
 int64_t hone_alloc_live(void);
 

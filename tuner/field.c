@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "base/status.h"
 
-enum { OUTLOOKS_MAX = 1 << 15, FIRST_SLOTS = 256, FIRST_TRIALS = 128 };
+enum { OUTLOOKS_MAX = 1 << 15, FIRST_SLOTS = 256 };
 
 static double estimate_of(const hone_field *field, int kernel, const hone_config *config)
 {
@@ -146,15 +146,7 @@ int hone_field_tried(const hone_field *field, hone_place place)
 
 static hone_status grow(hone_field *field)
 {
-    if (field->trial_count == field->trial_cap) {
-        int         cap = field->trial_cap ? 2 * field->trial_cap : FIRST_TRIALS;
-        hone_trial *trials = hone_alloc((size_t)cap, sizeof *trials);
-        if (!trials) return HONE_ERROR_MEMORY;
-        if (field->trial_count) memcpy(trials, field->trials, (size_t)field->trial_count * sizeof *trials);
-        hone_free(field->trials);
-        field->trials = trials;
-        field->trial_cap = cap;
-    }
+    HONE_TRY(hone_grow(&field->trials, field->trial_count, &field->trial_cap, sizeof *field->trials));
     if (2 * (field->trial_count + 1) > field->slot_count) {
         int  count = field->slot_count ? 2 * field->slot_count : FIRST_SLOTS;
         int *slots = hone_alloc((size_t)count, sizeof *slots);

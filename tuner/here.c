@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/random.h"
 
-enum { RETRIES = 2, FIRST_SLOTS = 32 };
+enum { RETRIES = 2 };
 
 /* One candidate that was admitted; without a runner the slot is free. */
 typedef struct slot {
@@ -54,14 +54,7 @@ static hone_status free_slot(hone_here *here, int *out)
 {
     for (*out = 0; *out < here->slot_count; ++*out)
         if (!here->slots[*out].runner) return HONE_OK;
-    int   count = here->slot_count ? 2 * here->slot_count : FIRST_SLOTS;
-    slot *slots = hone_alloc((size_t)count, sizeof *slots);
-    if (!slots) return HONE_ERROR_MEMORY;
-    if (here->slot_count) memcpy(slots, here->slots, (size_t)here->slot_count * sizeof *slots);
-    hone_free(here->slots);
-    here->slots = slots;
-    here->slot_count = count;
-    return HONE_OK;
+    return hone_grow(&here->slots, here->slot_count, &here->slot_count, sizeof *here->slots);
 }
 
 /* --- samples --------------------------------------------------------------------------------------------------- */

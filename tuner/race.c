@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 
-enum { FIRST_LANES = 64, FIRST_SAMPLES = 8, RECENT = 255, COMMON_MAX = 512 };
+enum { RECENT = 255, COMMON_MAX = 512 };
 enum { FAR_AT_ONCE = 3 }; /* times as far: two rounds are enough, and three rounds otherwise */
 
 typedef struct lane {
@@ -50,15 +50,7 @@ void hone_race_close(hone_race *race)
 
 hone_status hone_race_enter(hone_race *race, int *out)
 {
-    if (race->count == race->capacity) {
-        int   capacity = race->capacity ? 2 * race->capacity : FIRST_LANES;
-        lane *lanes = hone_alloc((size_t)capacity, sizeof *lanes);
-        if (!lanes) return HONE_ERROR_MEMORY;
-        if (race->count) memcpy(lanes, race->lanes, (size_t)race->count * sizeof *lanes);
-        hone_free(race->lanes);
-        race->lanes = lanes;
-        race->capacity = capacity;
-    }
+    HONE_TRY(hone_grow(&race->lanes, race->count, &race->capacity, sizeof *race->lanes));
     *out = race->count++;
     return HONE_OK;
 }
@@ -85,21 +77,10 @@ static int common(const lane *one, const lane *other, double *ratios, int cap)
 
 static hone_status grow(lane *it)
 {
-    int     capacity = it->capacity ? 2 * it->capacity : FIRST_SAMPLES;
-    double *seconds = hone_alloc((size_t)capacity, sizeof *seconds);
-    int    *rounds = hone_alloc((size_t)capacity, sizeof *rounds);
-    if (!seconds || !rounds) {
-        hone_free(seconds);
-        hone_free(rounds);
-        return HONE_ERROR_MEMORY;
-    }
-    if (it->count) {
-        memcpy(seconds, it->seconds, (size_t)it->count * sizeof *seconds);
-        memcpy(rounds, it->rounds, (size_t)it->count * sizeof *rounds);
-    }
-    hone_free(it->seconds);
-    hone_free(it->rounds);
-    *it = (lane){seconds, rounds, it->count, capacity};
+    int seconds = it->capacity, rounds = it->capacity; /* where the second fails, the first has room already */
+    HONE_TRY(hone_grow(&it->seconds, it->count, &seconds, sizeof *it->seconds));
+    HONE_TRY(hone_grow(&it->rounds, it->count, &rounds, sizeof *it->rounds));
+    it->capacity = rounds;
     return HONE_OK;
 }
 

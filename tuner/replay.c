@@ -8,7 +8,6 @@
 #include "base/alloc.h"
 #include "base/random.h"
 
-enum { FIRST_IDS = 256 };
 #define SAMPLE_S 2e-4 /* a launch that is shorter is repeated until it takes as long: what a sample costs */
 
 /* A request's problem is the recording behind it, and a configuration's first value the kernel. */
@@ -184,15 +183,7 @@ static hone_status admit(void *self, const hone_choice *choices, int count, hone
             hone_admission_say(&out[i], r->recording->rows[row].fate, "so it was recorded");
             continue;
         }
-        if (r->id_count == r->id_cap) {
-            int  cap = r->id_cap ? 2 * r->id_cap : FIRST_IDS;
-            int *rows = hone_alloc((size_t)cap, sizeof *rows);
-            if (!rows) return HONE_ERROR_MEMORY;
-            if (r->id_count) memcpy(rows, r->rows, (size_t)r->id_count * sizeof *rows);
-            hone_free(r->rows);
-            r->rows = rows;
-            r->id_cap = cap;
-        }
+        HONE_TRY(hone_grow(&r->rows, r->id_count, &r->id_cap, sizeof *r->rows));
         out[i].id = r->id_count;
         r->rows[r->id_count++] = row;
     }

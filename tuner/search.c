@@ -117,15 +117,7 @@ static void let_go(search *s, int trial)
 
 static hone_status add_trial(search *s, hone_place place)
 {
-    if (s->field.trial_count == s->runner_cap) {
-        int     cap = s->runner_cap ? 2 * s->runner_cap : 64;
-        runner *runners = hone_alloc((size_t)cap, sizeof *runners);
-        if (!runners) return HONE_ERROR_MEMORY;
-        if (s->runner_cap) memcpy(runners, s->runners, (size_t)s->runner_cap * sizeof *runners);
-        hone_free(s->runners);
-        s->runners = runners;
-        s->runner_cap = cap;
-    }
+    HONE_TRY(hone_grow(&s->runners, s->field.trial_count, &s->runner_cap, sizeof *s->runners));
     s->runners[s->field.trial_count] = (runner){.lane = -1, .fate = HONE_FATE_REFUSED, .why = "it was not tried"};
     return hone_field_add(&s->field, place);
 }

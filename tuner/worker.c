@@ -550,15 +550,7 @@ static hone_status admit(void *self, const hone_choice *choices, int count, hone
 {
     hone_worker *w = self;
     for (int i = 0; i < count; i++) {
-        if (w->count == w->capacity) {
-            int        capacity = w->capacity ? 2 * w->capacity : 64;
-            candidate *more = hone_alloc((size_t)capacity, sizeof *more);
-            if (!more) return HONE_ERROR_MEMORY;
-            if (w->count) memcpy(more, w->candidates, (size_t)w->count * sizeof *more);
-            hone_free(w->candidates);
-            w->candidates = more;
-            w->capacity = capacity;
-        }
+        HONE_TRY(hone_grow(&w->candidates, w->count, &w->capacity, sizeof *w->candidates));
         candidate *c = &w->candidates[w->count++];
         *c = (candidate){.choice = choices[i]};
         HONE_TRY(admit_one(w, c));

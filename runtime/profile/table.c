@@ -38,20 +38,6 @@ void hone_rt_table_remark(hone_rt_table *it)
         snprintf(it->remarks[it->remark_count++], HONE_RT_REMARK_MAX, "%s", hone_last_error());
 }
 
-/* Room for one more of `size`; what is there stays. */
-static hone_status grow(void **at, int count, int *room, size_t size)
-{
-    if (count < *room) return HONE_OK;
-    int   more = *room ? 2 * *room : 64;
-    void *larger = hone_alloc((size_t)more, size);
-    if (!larger) return HONE_ERROR_MEMORY;
-    if (count) memcpy(larger, *at, (size_t)count * size);
-    hone_free(*at);
-    *at = larger;
-    *room = more;
-    return HONE_OK;
-}
-
 /* --- scanning -------------------------------------------------------------------------------------------------- */
 
 typedef struct scanning {
@@ -92,7 +78,7 @@ static hone_status take_line(void *user, const char *line, size_t bytes, uint64_
         if (status != HONE_OK) snprintf(s->refused, sizeof s->refused, "%s", hone_last_error());
         s->looked = true;
     }
-    HONE_TRY(grow((void **)&into->at, into->count, &into->room, sizeof *into->at));
+    HONE_TRY(hone_grow(&into->at, into->count, &into->room, sizeof *into->at));
     into->at[into->count++] = (hone_rt_entry){key,
                                       offset,
                                       (uint32_t)bytes,
@@ -133,7 +119,7 @@ hone_status hone_rt_table_add(hone_rt_table *it, const char *folder, const char 
     size_t length = strlen(folder) + strlen(name) + 2;
     *taken = false;
     HONE_CHECK(it->file_count < FILES_MAX, HONE_ERROR_FILE, "there are more than %d files of profiles", FILES_MAX);
-    HONE_TRY(grow((void **)&it->files, it->file_count, &it->file_room, sizeof *it->files));
+    HONE_TRY(hone_grow(&it->files, it->file_count, &it->file_room, sizeof *it->files));
     char *path = hone_alloc(1, length);
     if (!path) return HONE_ERROR_MEMORY;
     snprintf(path, length, "%s/%s", folder, name);

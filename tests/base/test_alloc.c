@@ -70,6 +70,36 @@ static void a_hook_sees_every_block(void **state)
     assert_int_equal(test_memory_use(NULL), HONE_OK);
 }
 
+static void lists_grow_and_keep_what_they_have(void **state)
+{
+    test_memory memory;
+    int        *list = NULL, room = 0;
+    (void)state;
+    assert_int_equal(test_memory_use(&memory), HONE_OK);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(hone_grow(&list, i, &room, sizeof *list), HONE_OK);
+        assert_true(room > i && list[i] == 0);
+        list[i] = i;
+    }
+    for (int i = 0; i < 1000; i++) assert_int_equal(list[i], i);
+    assert_true(memory.blocks == 1 && memory.calls < 12);
+    assert_int_equal(room, 1024);
+
+    memory.fail_at = memory.calls + 1;
+    int *before = list;
+    assert_int_equal(hone_grow(&list, room, &room, sizeof *list), HONE_ERROR_MEMORY);
+    assert_true(list == before && room == 1024 && list[999] == 999);
+    int wide = 1 << 30; /* so many, as it says */
+    assert_int_equal(hone_grow(&list, wide, &wide, sizeof *list), HONE_ERROR_MEMORY);
+    assert_non_null(strstr(hone_last_error(), "1073741824"));
+    assert_int_equal(hone_grow(&list, 1024, &room, SIZE_MAX / 64), HONE_ERROR_MEMORY);
+    assert_non_null(strstr(hone_last_error(), "do not fit a size"));
+    assert_true(list == before && room == 1024 && wide == 1 << 30);
+    hone_free(list);
+    assert_int_equal(memory.blocks, 0);
+    assert_int_equal(test_memory_use(NULL), HONE_OK);
+}
+
 static char *crooked_block;
 
 static void *crooked_allocate(void *user, size_t bytes, size_t alignment)
@@ -102,7 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_aligned_and_zeroed),   cmocka_unit_test(sizes_do_not_wrap),
-          cmocka_unit_test(a_hook_sees_every_block),
+        cmocka_unit_test(a_hook_sees_every_block), cmocka_unit_test(lists_grow_and_keep_what_they_have),
         cmocka_unit_test(a_crooked_hook_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
