@@ -1,13 +1,17 @@
 /* hone profile export: a whole profile as one file of its own form, or its figures in the form that tuners of kernels
- * exchange (T4: a result for each configuration, with its times, whether it is valid, measurements and objectives). */
+ * exchange (T4 1.0.0: a result for each configuration, with its times, whether it is valid, measurements and
+ * objectives). What that form asks for stands in tests/cli/t4.json; `problem`, and the kernel as a parameter, are our
+ * own, which it allows. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 #include "base/alloc.h"
 #include "base/text.h"
 #include "cli/profile_parts.h"
 #include "runtime/profile/profile.h"
+#include "tuner/oracle.h"
 
 /* --- our own form ------------------------------------------------------------------------------------------------ */
 
@@ -43,15 +47,17 @@ static int export_rows(const cli_call *call, const cli_hone *hone)
 
 /* --- T4 ---------------------------------------------------------------------------------------------------------- */
 
-/* The word of T4 for why a configuration cannot be used. */
+/* The word of T4 for why a configuration cannot be used. A reason begins with the candidate's fate (tuner/oracle.h). */
 static const char *invalidity(const char *reason)
 {
-    static const char *const words[][2] = {
-        {"hung", "timeout"},         {"deadline", "timeout"},      {"wrong", "correctness"},
-        {"element", "correctness"},  {"differs", "correctness"},   {"refuse", "constraints"},
-        {"prepar", "compile"},       {"compil", "compile"}};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (strstr(reason, words[i][0])) return words[i][1];
+    static const struct {
+        hone_fate   fate;
+        const char *word;
+    } words[] = {{HONE_FATE_HUNG, "timeout"}, {HONE_FATE_WRONG, "correctness"}, {HONE_FATE_REFUSED, "constraints"}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const char *text = hone_fate_text(words[i].fate);
+        if (!strncmp(reason, text, strlen(text)) && reason[strlen(text)] == ':') return words[i].word;
+    }
     return "runtime";
 }
 
@@ -103,6 +109,7 @@ static json_t *t4_result(const hone_rt_row *row, const hone_rt_figure *it)
         cli_append(runs, cli_real(row->samples[i] * 1e3));
     cli_set(times, "compilation_time", json_integer(0)); /* hone's kernels are compiled with it */
     cli_set(times, "runtimes", runs);
+    cli_set(times, "framework", json_integer(0)); /* these three are not kept */
     cli_set(times, "search_algorithm", json_integer(0));
     cli_set(times, "validation", json_integer(0));
     if (valid) {
@@ -125,6 +132,30 @@ static json_t *t4_result(const hone_rt_row *row, const hone_rt_figure *it)
     return out;
 }
 
+/* Hardware and environment, as T4 has them in its file of metadata. */
+static void describe_machine(const cli_hone *hone, json_t *out)
+{
+    json_t *hardware = cli_object(), *environment = cli_object(), *devices = cli_array(), *device = cli_object();
+    json_t *requirements = cli_array();
+    struct utsname its;
+    char           text[160];
+    cli_set(device, "name", cli_string(hone->device->name));
+    cli_set(device, "label", cli_string(hone->device->label));
+    cli_set(device, "silicon", cli_string(hone->device->fingerprint));
+    cli_append(devices, device);
+    cli_set(hardware, "hardware_description", devices);
+    if (uname(&its) == 0) {
+        snprintf(text, sizeof text, "%.64s %.64s", its.sysname, its.release);
+        cli_set(hardware, "operating_system", cli_string(text));
+    }
+    snprintf(text, sizeof text, "hone==%s", hone_version_string());
+    cli_append(requirements, cli_string(text));
+    cli_set(environment, "device_query", cli_object());
+    cli_set(environment, "requirements", requirements);
+    cli_set(out, "hardware", hardware);
+    cli_set(out, "environment", environment);
+}
+
 static int export_t4(const cli_call *call, const cli_hone *hone)
 {
     profile_rows rows;
@@ -142,10 +173,7 @@ static int export_t4(const cli_call *call, const cli_hone *hone)
             if (figures[f]->kernel[0] && !again) cli_append(results, t4_result(row, figures[f]));
         }
     }
-    cli_set(metadata, "device", cli_string(hone->device->label));
-    cli_set(metadata, "silicon", cli_string(hone->device->fingerprint));
-    cli_set(metadata, "tuner", cli_string("hone"));
-    cli_set(metadata, "version", cli_string(hone_version_string()));
+    describe_machine(hone, metadata);
     cli_set(out, "schema_version", cli_string("1.0.0"));
     cli_set(out, "metadata", metadata);
     cli_set(out, "results", results);

@@ -473,6 +473,79 @@ static void shows_and_lists_profiles(void **state)
 }
 
 /* A row for this machine, in the folder that is written. */
+/* --- the form of others ------------------------------------------------------------------------------------------ */
+
+static bool is_of_type(const json_t *it, const char *type)
+{
+    return (!strcmp(type, "object") && json_is_object(it)) || (!strcmp(type, "array") && json_is_array(it)) ||
+           (!strcmp(type, "string") && json_is_string(it)) || (!strcmp(type, "number") && json_is_number(it));
+}
+
+/* How a value breaks a form in the words of tests/cli/t4.json; false: it keeps it. */
+static bool breaks(const json_t *it, const json_t *form, const char *name, char why[256])
+{
+    json_t     *type = json_object_get(form, "type"), *values = json_object_get(form, "enum");
+    json_t     *parts = json_object_get(form, "properties"), *each = json_object_get(form, "items"), *part;
+    size_t      at;
+    bool        fits = !type || (json_is_string(type) && is_of_type(it, json_string_value(type)));
+    const char *part_name;
+    json_array_foreach(type, at, part) fits |= is_of_type(it, json_string_value(part));
+    bool listed = !values;
+    json_array_foreach(values, at, part) listed |= json_equal(part, it);
+    snprintf(why, 256, "'%s' is of another %s", name, fits ? "value" : "type");
+    if (!fits || !listed) return true;
+    json_array_foreach(json_object_get(form, "required"), at, part)
+    {
+        snprintf(why, 256, "'%s' has no '%s'", name, json_string_value(part));
+        if (!json_object_get(it, json_string_value(part))) return true;
+    }
+    json_object_foreach((json_t *)(uintptr_t)it, part_name, part)
+    {
+        const json_t *its_form = json_object_get(parts, part_name);
+        snprintf(why, 256, "'%s' has a '%s', which nobody knows", name, part_name);
+        if (its_form ? breaks(part, its_form, part_name, why) : json_is_true(json_object_get(form, "closed")))
+            return true;
+    }
+    if (each) json_array_foreach(it, at, part)
+            if (breaks(part, each, name, why)) return true;
+    return false;
+}
+
+static json_t *form_of_t4(void)
+{
+    json_error_t error;
+    json_t      *form = json_load_file("tests/cli/t4.json", JSON_REJECT_DUPLICATES, &error);
+    if (!form) fail_msg("tests/cli/t4.json, line %d: %s", error.line, error.text);
+    return form;
+}
+
+/* What breaks it is noticed. */
+static void the_form_of_others_is_looked_at(void **state)
+{
+    static const char *const broken[][2] = {
+        {"{\"results\":[]}", "no 'schema_version'"},
+        {"{\"schema_version\":\"2.0.0\",\"results\":[]}", "'schema_version' is of another value"},
+        {"{\"schema_version\":\"1.0.0\",\"results\":{}}", "'results' is of another type"},
+        {"{\"schema_version\":\"1.0.0\",\"results\":[{\"configuration\":{},\"times\":{},\"invalidity\":\"correct\"}]}",
+         "no 'correctness'"},
+        {"{\"schema_version\":\"1.0.0\",\"results\":[{\"configuration\":{},\"times\":{\"compile\":1},"
+         "\"invalidity\":\"correct\",\"correctness\":1}]}",
+         "a 'compile', which nobody knows"},
+        {"{\"schema_version\":\"1.0.0\",\"results\":[{\"configuration\":{},\"times\":{},\"invalidity\":\"slow\","
+         "\"correctness\":1}]}",
+         "'invalidity' is of another value"}};
+    (void)state;
+    json_t *form = form_of_t4();
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        char    why[256] = "";
+        json_t *it = json_loads(broken[i][0], 0, NULL);
+        assert_true(it && breaks(it, form, "it", why));
+        if (!strstr(why, broken[i][1])) fail_msg("%s: %s", broken[i][0], why);
+        json_decref(it);
+    }
+    json_decref(form);
+}
+
 static void keep_row(hone_rt_context *context, const char *text, const char *kernel, double seconds, bool quarantine)
 {
     hone_rt_journal  *journal;
@@ -496,7 +569,7 @@ static void keep_row(hone_rt_context *context, const char *text, const char *ker
         row.best.median_s = row.best.low_s = row.best.high_s = row.samples[0] = seconds;
         row.sample_count = row.best.rounds = 1;
     }
-    snprintf(row.reason, sizeof row.reason, "%s", quarantine ? "it hung past its deadline" : "three data sets");
+    snprintf(row.reason, sizeof row.reason, "%s", quarantine ? "hung: it hung while it was prepared and judged, and was ended after 3 s" : "three data sets");
     assert_int_equal(hone_rt_journal_open(device, folder, &journal), HONE_OK);
     assert_int_equal(hone_rt_journal_add(journal, &row), HONE_OK);
     hone_rt_journal_close(journal);
@@ -545,7 +618,10 @@ static void keeps_rows(void **state)
     assert_true(number_at(verified, "stale") == 1 && number_at(verified, "judged") == 1);
     assert_string_equal(string_at(json_array_get(remarks, 0), "state"), "stale");
     json_t *t4 = parsed("profile export --t4"), *results = json_object_get(t4, "results");
-    assert_string_equal(string_at(t4, "schema_version"), "1.0.0");
+    char    why[256];
+    json_t *form = form_of_t4();
+    if (breaks(t4, form, "T4", why)) fail_msg("%s", why);
+    json_decref(form);
     assert_int_equal(json_array_size(results), 3);
     for (size_t i = 0; i < 3; i++) {
         json_t *it = json_array_get(results, i), *problem = json_object_get(it, "problem");
@@ -970,6 +1046,7 @@ int main(int count, char **words)
         cmocka_unit_test(draws_other_machines),
         cmocka_unit_test(draws_into_files),
         cmocka_unit_test(shows_and_lists_profiles),
+        cmocka_unit_test(the_form_of_others_is_looked_at),
         cmocka_unit_test(keeps_rows),
         cmocka_unit_test(doctor_finds_what_is_wrong),
         cmocka_unit_test(damaged_profiles_are_told),
