@@ -62,10 +62,16 @@ static hone_status write_line(hone_tape *t, const char *line)
 {
     size_t length = strlen(line);
     if (t->file < 0 || *t->complaint) return HONE_OK;
-    char *whole = hone_alloc(length + SUM + 2, 1);
+    char *whole = hone_alloc(length + SUM + 2, 1), sum[SUM + 1];
     if (!whole) return HONE_ERROR_MEMORY;
-    int     size = snprintf(whole, length + SUM + 2, "%016" PRIx64 " %s\n", hone_hash(line, length, 0), line);
-    ssize_t put;
+    memcpy(whole + SUM, line, length);
+    for (size_t i = SUM; i < SUM + length; i++)
+        if (whole[i] == '\n' || whole[i] == '\r') whole[i] = ' '; /* what a candidate said may have lines */
+    snprintf(sum, sizeof sum, "%016" PRIx64 " ", hone_hash(whole + SUM, length, 0));
+    memcpy(whole, sum, SUM);
+    whole[SUM + length] = '\n';
+    const ssize_t size = (ssize_t)(SUM + length + 1);
+    ssize_t       put;
     do put = write(t->file, whole, (size_t)size);
     while (put < 0 && errno == EINTR);
     hone_free(whole);
@@ -245,15 +251,7 @@ static double clock_of(void *self)
 
 static hone_status add_entry(hone_tape *t, const hone_choice *choice, entry **out)
 {
-    if (t->count == t->capacity) {
-        int    capacity = t->capacity ? 2 * t->capacity : 64;
-        entry *more = hone_alloc((size_t)capacity, sizeof *more);
-        if (!more) return HONE_ERROR_MEMORY;
-        if (t->count) memcpy(more, t->entries, (size_t)t->count * sizeof *more);
-        hone_free(t->entries);
-        t->entries = more;
-        t->capacity = capacity;
-    }
+    HONE_TRY(hone_grow(&t->entries, t->count, &t->capacity, sizeof *t->entries));
     *out = &t->entries[t->count++];
     **out = (entry){.choice = *choice};
     return HONE_OK;
@@ -279,7 +277,9 @@ static bool read_admission(const hone_tape *t, const hone_choice *choice, entry 
     if (t->next == t->end) return false;
     const char *at = t->lines[t->next];
     long long   compared;
-    if (sscanf(at, "admit %lg %d %lld%n", clock, &fate, &compared, &rest) != 3 || at[rest] != '\t') return false;
+    if (sscanf(at, "admit %lg %d %lld%n", clock, &fate, &compared, &rest) != 3 || at[rest] != '\t' ||
+        !isfinite(*clock) || *clock < 0 || compared < 0)
+        return false;
     at += rest + 1;
     hone_config_print(choice->kernel->space, &choice->config, settings, sizeof settings);
     if (!take_field(&at, kernel, sizeof kernel) || !take_field(&at, its_settings, sizeof its_settings) ||
@@ -369,7 +369,7 @@ static bool recall_times(hone_tape *t, const int *ids, int count, int rounds, do
     if (t->next == t->end) return false;
     const char *at = t->lines[t->next];
     if (sscanf(at, "time %lg %d %d%n", &clock, &its_count, &its_rounds, &rest) != 3 || at[rest] != '\t' ||
-        its_count != count || its_rounds != rounds)
+        !isfinite(clock) || clock < 0 || its_count != count || its_rounds != rounds)
         return false;
     at += rest + 1;
     char *end;
@@ -392,8 +392,10 @@ static bool recall_times(hone_tape *t, const int *ids, int count, int rounds, do
         if (sscanf(field, "%d%n", &fate, &rest) != 1 || fate < 0 || fate >= HONE_FATE_COUNT) return false;
         fates[i] = (hone_admission){.id = ids[i], .fate = (hone_fate)fate};
         snprintf(fates[i].why, sizeof fates[i].why, "%.255s", field + rest + (field[rest] == ' '));
-        t->entries[ids[i] - 1].fate = fates[i].fate;
+        for (int r = 0; r < rounds && fates[i].fate == HONE_FATE_RIGHT; r++)
+            if (!(seconds[r * count + i] > 0) || !isfinite(seconds[r * count + i])) return false;
     }
+    for (int i = 0; i < count; i++) t->entries[ids[i] - 1].fate = fates[i].fate;
     t->clock = clock;
     t->next++;
     return true;
