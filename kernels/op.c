@@ -66,6 +66,10 @@ bool hone_role_overlaps_itself(const hone_role *role)
 
 static double value_of(const hone_values *values, uint64_t bits, hone_dtype type)
 {
+    if (values->all && !hone_dtype_floats(type)) {
+        double least = fmax(hone_dtype_least(type), -0x1p20), most = fmin(hone_dtype_most(type), 0x1p20 - 1);
+        return least + (double)(bits >> 12) * 0x1p-52 * (most - least + 1) - 0.5; /* rounded when it is stored */
+    }
     if (!values->integers) {
         double real = hone_random_signed(bits);
         return values->largest * (type == HONE_F64 ? real : (double)((int32_t)(bits >> 32) >> 8) * 0x1p-23);
@@ -74,7 +78,7 @@ static double value_of(const hone_values *values, uint64_t bits, hone_dtype type
     double least = values->least, span = values->largest - least + 1;
     double size = least + (double)(uint64_t)((double)(bits >> 12 & 0xfffffff) * 0x1p-28 * span);
     if (values->odd) size = 2 * ((uint64_t)size / 2) + 1; /* needs every bit down to the last */
-    return bits & 1 ? -size : size;
+    return bits & 1 && type != HONE_U8 ? -size : size;
 }
 
 static void fill(const hone_role *role, void *at, const hone_values *values, uint64_t seed)

@@ -186,6 +186,7 @@ int64_t hone_role_offset(const hone_role *role, int64_t at);
 typedef struct hone_values {
     bool    integers;
     bool    odd;     /* odd ones alone, which need every bit */
+    bool    all;     /* of a type of whole numbers: all that it holds (s32: 21 bits); of real ones as without it */
     int64_t one_in;  /* all but one in so many are 0; 0 or 1: none is */
     double  least, largest; /* in size; the sign is drawn. reals: uniform in [-largest, largest) */
 } hone_values;

@@ -150,12 +150,46 @@ static hone_status truths(hone_judge_case *c, hone_data_kind kind, int role)
     return status;
 }
 
+/* May a narrow type's element be this, where what was rounded to it was off by up to `allowed`? Rounding keeps the
+ * order of numbers, so results lie between the roundings of the two ends; where these are one number, as with exact
+ * data, it is that number or wrong. */
+static bool between_ends(double got, const hone_truth *t, double allowed, const precision *type)
+{
+    double truth = t->high + t->low;
+    if (isinf(truth)) return got == truth;
+    return hone_element_rounded(type->type, truth - allowed) <= got &&
+           got <= hone_element_rounded(type->type, truth + allowed);
+}
+
+/* Whole numbers have no NaN: what holds what it was filled with is asked for, until that was right often enough. */
+static hone_status scan_whole(hone_judge_case *c, hone_data_kind kind, int role, hone_verdict *out)
+{
+    enum { RIGHT_ENOUGH = 32 };
+    hone_judge_memory *m = &c->memory[role];
+    precision          type = precision_of(m->role.type);
+    int                right = 0;
+    for (int64_t i = 0, all = m->count * m->items; i < all && right < RIGHT_ENOUGH; i++) {
+        if (!hone_judge_unwritten(m, i)) continue;
+        double         got = hone_judge_value(m, m->got, i);
+        hone_span      spans[HONE_ROLES_MAX];
+        hone_truth     truth;
+        hone_sample    sample = {role, 1, &i};
+        hone_arguments before = hone_judge_before(c, kind, spans);
+        HONE_TRY(c->op->reference(hone_judge_asked(c), &before, &sample, &truth));
+        if (!between_ends(got, &truth, truth.bound, &type))
+            return accuse(c, out, HONE_FAULT_MISSED, kind, role, i, got, truth.high, truth.bound);
+        right++;
+    }
+    return HONE_OK;
+}
+
 /* The whole output: written, and no number where there is none to be. */
 static hone_status scan(hone_judge_case *c, hone_data_kind kind, int role, hone_verdict *out)
 {
     hone_judge_memory *m = &c->memory[role];
     bool               fresh = m->direction == HONE_OUT;
     int64_t            due = 0;
+    if (!hone_dtype_floats(m->role.type)) return fresh ? scan_whole(c, kind, role, out) : HONE_OK;
     for (int64_t i = 0, all = m->count * m->items; i < all; i++) {
         double got = hone_judge_value(m, m->got, i);
         if (!isnan(got)) continue;
@@ -170,17 +204,6 @@ static hone_status scan(hone_judge_case *c, hone_data_kind kind, int role, hone_
         due++;
     }
     return HONE_OK;
-}
-
-/* May a narrow type's element be this, where what was rounded to it was off by up to `allowed`? Rounding keeps the
- * order of numbers, so results lie between the roundings of the two ends; where these are one number, as with exact
- * data, it is that number or wrong. */
-static bool between_ends(double got, const hone_truth *t, double allowed, const precision *type)
-{
-    double truth = t->high + t->low;
-    if (isinf(truth)) return got == truth;
-    return hone_element_rounded(type->type, truth - allowed) <= got &&
-           got <= hone_element_rounded(type->type, truth + allowed);
 }
 
 /* A number against a truth that is none, or beyond the type's largest. True: nothing more is to be said. */

@@ -26,6 +26,15 @@ static double at_width(const double figures[HONE_WIDTH_COUNT], int threads)
     return one * threads < all ? one * threads : all;
 }
 
+/* Halves may be widened to f32 on their way, whole numbers of 8 bits have one figure. */
+static double flops_of(const hone_be_device *device, hone_dtype type, int threads)
+{
+    double (*const figures)[HONE_WIDTH_COUNT] = (double (*)[HONE_WIDTH_COUNT])device->ceilings.flops[device->cpu.isa];
+    double flops = at_width(figures[type == HONE_U8 ? HONE_S8 : type], threads);
+    double wide = at_width(figures[HONE_F32], threads);
+    return (type == HONE_BF16 || type == HONE_F16) && wide > flops ? wide : flops;
+}
+
 hone_roof hone_roof_of(const hone_request *request, bool cold)
 {
     static const char *const bounds[] = {"L1", "L2", "L3", "memory"};
@@ -36,7 +45,7 @@ hone_roof hone_roof_of(const hone_request *request, bool cold)
     hone_dtype type = hone_type_of(request->op, request->problem);
     double     bytes = cost.bytes_read + cost.bytes_written;
     int        level = cold ? HONE_LEVEL_MEMORY : level_of(device, bytes, request->threads);
-    roof.flops = at_width(device->ceilings.flops[device->cpu.isa][type], request->threads);
+    roof.flops = flops_of(device, type, request->threads);
     roof.bandwidth = at_width(device->ceilings.read[level], request->threads);
     if (!(roof.flops > 0) || !(roof.bandwidth > 0)) return roof;
     double computing = cost.flops / roof.flops, moving = bytes / roof.bandwidth;

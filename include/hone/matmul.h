@@ -30,7 +30,10 @@ extern "C" {
     X(HONE_STEP_RELU_GRADIENT, 10, "relu_gradient")       /* x * (t[i][j] > 0) */                                      \
     X(HONE_STEP_GELU_GRADIENT, 11, "gelu_gradient")       /* x * gelu'(t[i][j]) */                                     \
     X(HONE_STEP_GELU_ERF_GRADIENT, 12, "gelu_erf_gradient")                                                            \
-    X(HONE_STEP_SILU_GRADIENT, 13, "silu_gradient")
+    X(HONE_STEP_SILU_GRADIENT, 13, "silu_gradient")                                                                    \
+    X(HONE_STEP_SCALE_COLUMNS, 14, "scale_columns")       /* x * t[j]: a vector along the columns */                  \
+    X(HONE_STEP_SCALE_ROWS, 15, "scale_rows")             /* x * t[i]: a vector along the rows */                     \
+    X(HONE_STEP_SHIFT, 16, "shift")                       /* x + value */
 
 #define HONE_STEP_ENUM(name, number, text) name = number,
 typedef enum hone_step_kind { HONE_STEP_NONE = 0, HONE_STEP_LIST(HONE_STEP_ENUM) } hone_step_kind;
@@ -38,9 +41,9 @@ typedef enum hone_step_kind { HONE_STEP_NONE = 0, HONE_STEP_LIST(HONE_STEP_ENUM)
 
 typedef struct hone_step {
     hone_step_kind     kind;
-    double             value;  /* of HONE_STEP_SCALE */
-    const hone_tensor *tensor; /* t: of c's type (a vector may be f32 where c is bf16 or f16); a vector, or of c's
-                                  shape; its batch extents may broadcast */
+    double             value;  /* of HONE_STEP_SCALE and HONE_STEP_SHIFT */
+    const hone_tensor *tensor; /* t: of c's type (a vector may be f32 where c is bf16 or f16, and is where c holds
+                                  whole numbers); a vector, or of c's shape; its batch extents may broadcast */
 } hone_step;
 
 typedef struct hone_matmul_options {
@@ -50,6 +53,8 @@ typedef struct hone_matmul_options {
     unsigned  accuracy;   /* HONE_ACCURACY_*: what less than the types' full accuracy is allowed; 0: nothing less */
     int       step_count; /* 0 .. HONE_STEPS_MAX, done in order */
     hone_step steps[HONE_STEPS_MAX];
+    double    a_zero; /* zero points, whole numbers that a's and b's types hold: (a - a_zero) (b - b_zero) are */
+    double    b_zero; /* ... multiplied; of whole numbers alone, else 0 */
 } hone_matmul_options;
 
 /** alpha 1, beta 0, no steps: start from this, then set what differs. */
@@ -60,17 +65,20 @@ typedef struct hone_matmul_options {
             {                                                                                                          \
                 HONE_STEP_NONE, 0.0, 0                                                                                 \
             }                                                                                                          \
-        }                                                                                                              \
+        },                                                                                                             \
+            0.0, 0.0                                                                                                   \
     }
 
 /** c = a * b, with what `options` adds (NULL: nothing), queued on `stream`; may return before it is done.
  *  a is [...] x m x k, b is [...] x k x n, c is [...] x m x n; any strides; leading extents are a batch, and those of a
  *  and b broadcast against c's. All f64, or each of them f32, bf16 or f16: then products are summed, and steps
- *  are done, in f32, and c is rounded once, to nearest even. An extent of 0 is legal: an empty c is left alone, and k =
- * 0 gives epilogue(beta * c). Operands are borrowed until the stream passes. Without beta c is never read.
- *  HONE_ERROR_SHAPE, _TYPE, _OVERLAP (c must not share an element with an input or with itself; a residual may be
- *  exactly c), _OVERFLOW, _ARGUMENT, and _UNSUPPORTED (more than three batch dimensions that cannot be merged): c is
- *  untouched. One stream, one thread at a time. */
+ *  are done, in f32, and c is rounded once, to nearest even. Or a is u8 or s8, b s8, and c s32, f32, s8 or u8: then
+ *  (a - a_zero) (b - b_zero) are summed in 32 bits, which wrap, what follows is f32, and c is rounded to nearest even
+ *  and held at the ends of its type (NaN: 0); with alpha 1, no beta and no steps an s32 c is the sum itself. An extent
+ * of 0 is legal: an empty c is left alone, and k = 0 gives epilogue(beta * c). Operands are borrowed until the stream
+ * passes. Without beta c is never read. HONE_ERROR_SHAPE, _TYPE, _OVERLAP (c must not share an element with an input or
+ * with itself; a residual may be exactly c), _OVERFLOW, _ARGUMENT, and _UNSUPPORTED (more than three batch dimensions
+ * that cannot be merged): c is untouched. One stream, one thread at a time. */
 HONE_API HONE_MUST_USE hone_status hone_matmul(hone_stream *stream, const hone_tensor *a, const hone_tensor *b,
                                                hone_tensor *c, const hone_matmul_options *options);
 
@@ -97,11 +105,14 @@ enum {
     HONE_MATMUL_ALPHA = 0,
     HONE_MATMUL_BETA,
     HONE_MATMUL_VALUE0, /* the value of step 0, ... */
-    HONE_MATMUL_VALUES = HONE_MATMUL_VALUE0 + HONE_STEPS_MAX
+    HONE_MATMUL_A_ZERO = HONE_MATMUL_VALUE0 + HONE_STEPS_MAX,
+    HONE_MATMUL_B_ZERO,
+    HONE_MATMUL_VALUES
 };
 
 /** A plan that the caller holds, for operands of these types, shapes, strides and alignments; give it back by
- *  hone_plan_destroy. The plan runs with any memory and values from then on; only whether beta is 0 is fixed here.
+ *  hone_plan_destroy. The plan runs with any memory and values from then on; only whether beta and the zero points
+ *  are 0 is fixed here.
  *  A tensor without data promises no more than the alignment of its type. On failure *out is NULL. */
 HONE_API HONE_MUST_USE hone_status hone_matmul_plan(hone_device *device, const hone_tensor *a, const hone_tensor *b,
                                                     const hone_tensor *c, const hone_matmul_options *options,

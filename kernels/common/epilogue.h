@@ -37,8 +37,10 @@ typedef struct hone_epilogue_now {
 static inline hone_step_operand hone_step_operand_of(hone_step_kind kind)
 {
     switch (kind) {
-    case HONE_STEP_BIAS: return HONE_OPERAND_COLUMNS;
-    case HONE_STEP_BIAS_ROWS: return HONE_OPERAND_ROWS;
+    case HONE_STEP_BIAS:
+    case HONE_STEP_SCALE_COLUMNS: return HONE_OPERAND_COLUMNS;
+    case HONE_STEP_BIAS_ROWS:
+    case HONE_STEP_SCALE_ROWS: return HONE_OPERAND_ROWS;
     case HONE_STEP_RESIDUAL:
     case HONE_STEP_STORE:
     case HONE_STEP_RELU_GRADIENT:
@@ -47,6 +49,18 @@ static inline hone_step_operand hone_step_operand_of(hone_step_kind kind)
     case HONE_STEP_SILU_GRADIENT: return HONE_OPERAND_MATRIX;
     default: return HONE_OPERAND_NONE;
     }
+}
+
+/* Does it multiply by the slope of an activation? */
+static inline bool hone_step_is_slope(hone_step_kind kind)
+{
+    return kind >= HONE_STEP_RELU_GRADIENT && kind <= HONE_STEP_SILU_GRADIENT;
+}
+
+/* Does it multiply by an operand, a vector? */
+static inline bool hone_step_is_scales(hone_step_kind kind)
+{
+    return kind == HONE_STEP_SCALE_COLUMNS || kind == HONE_STEP_SCALE_ROWS;
 }
 
 /* Is the step exact on integers, so that its result can be told bit for bit? */
@@ -58,6 +72,9 @@ static inline bool hone_step_exact(hone_step_kind kind)
     case HONE_STEP_RELU:
     case HONE_STEP_RESIDUAL:
     case HONE_STEP_SCALE:
+    case HONE_STEP_SCALE_COLUMNS:
+    case HONE_STEP_SCALE_ROWS:
+    case HONE_STEP_SHIFT:
     case HONE_STEP_STORE:
     case HONE_STEP_RELU_GRADIENT: return true;
     default: return false;

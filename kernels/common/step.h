@@ -49,6 +49,9 @@ static inline hone_dd hone_step_dd(hone_step_kind kind, hone_dd x, double value,
     case HONE_STEP_RESIDUAL: return hone_dd_add(x, hone_dd_of(t));
     case HONE_STEP_RELU: return x.high <= 0 ? hone_dd_of(0) : x;
     case HONE_STEP_SCALE: return hone_dd_mul(x, hone_dd_of(value));
+    case HONE_STEP_SCALE_COLUMNS:
+    case HONE_STEP_SCALE_ROWS: return hone_dd_mul(x, hone_dd_of(t));
+    case HONE_STEP_SHIFT: return hone_dd_add(x, hone_dd_of(value));
     case HONE_STEP_RELU_GRADIENT: return hone_dd_mul(x, hone_dd_of(hone_step_slope_f64(kind, t)));
     case HONE_STEP_NONE:
     case HONE_STEP_STORE: return x;
@@ -61,6 +64,8 @@ static inline double hone_step_growth(hone_step_kind kind, double value, double 
 {
     switch (kind) {
     case HONE_STEP_SCALE: return fabs(value);
+    case HONE_STEP_SCALE_COLUMNS:
+    case HONE_STEP_SCALE_ROWS: return fabs(t);
     case HONE_STEP_GELU: return 1.13; /* the steepest place of each activation, rounded up */
     case HONE_STEP_GELU_ERF: return 1.13;
     case HONE_STEP_SILU: return 1.10;
@@ -79,6 +84,9 @@ static inline double hone_step_error(hone_step_kind kind, double x, double value
     case HONE_STEP_BIAS_ROWS:
     case HONE_STEP_RESIDUAL: return u * fabs(x + t);
     case HONE_STEP_SCALE: return 2 * u * fabs(x * value); /* value is rounded to the type too */
+    case HONE_STEP_SCALE_COLUMNS:
+    case HONE_STEP_SCALE_ROWS: return u * fabs(x * t);
+    case HONE_STEP_SHIFT: return u * (fabs(x + value) + fabs(value)); /* value is rounded too */
     case HONE_STEP_RELU_GRADIENT: return u * fabs(x);
     case HONE_STEP_GELU: {
         double z = (double)HONE_SQRT_2_BY_PI * (x + (double)HONE_GELU_CUBE * x * x * x), h = tanh(z);

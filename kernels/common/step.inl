@@ -34,6 +34,9 @@ static inline STEP_T STEP_APPLY(hone_step_kind kind, STEP_T x, STEP_T value, STE
     case HONE_STEP_GELU_ERF: return x / 2 * (1 + STEP_ERF(x * (STEP_T)HONE_SQRT_1_BY_2));
     case HONE_STEP_SILU: return x / (1 + STEP_EXP(-x));
     case HONE_STEP_SCALE: return x * value;
+    case HONE_STEP_SCALE_COLUMNS:
+    case HONE_STEP_SCALE_ROWS: return x * t;
+    case HONE_STEP_SHIFT: return x + value;
     case HONE_STEP_RELU_GRADIENT:
     case HONE_STEP_GELU_GRADIENT:
     case HONE_STEP_GELU_ERF_GRADIENT:

@@ -56,7 +56,10 @@ static void FINISH_NAME(const hone_matmul_finish_job *job)
                 case HONE_STEP_NONE: break;
                 case HONE_STEP_BIAS:
                 case HONE_STEP_BIAS_ROWS:
+                case HONE_STEP_SHIFT:
                 case HONE_STEP_RESIDUAL: x = x + t; break;
+                case HONE_STEP_SCALE_COLUMNS:
+                case HONE_STEP_SCALE_ROWS:
                 case HONE_STEP_SCALE: x = x * t; break;
                 case HONE_STEP_RELU: x = vec_relu(x); break;
                 case HONE_STEP_GELU: x = vec_gelu(x); break;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/element.h"
 #include "base/size.h"
 
 #define EXCHANGE(type, x, y)                                                                                           \
@@ -26,6 +27,8 @@ void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_fram
         .bytes_c = hone_dtype_bits(problem->type_c) / 8,
         .pointers = problem->pointers,
         .reads_c = problem->reads_c,
+        .a_zero = problem->zeros & HONE_MATMUL_ZERO_A,
+        .b_zero = problem->zeros & HONE_MATMUL_ZERO_B,
         .m = problem->m,
         .n = problem->n,
         .k = problem->k,
@@ -48,6 +51,7 @@ void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_fram
     if (hone_matmul_packed_b(problem)) {
         out->b_width = out->b_k = hone_matmul_layout_width(problem->b_layout);
         out->b_n = 1;
+        out->b_group = hone_matmul_layout_group(problem->b_layout);
         for (int i = 0; i < HONE_BATCH_MAX; i++) out->b_batch[i] *= problem->b_bytes / out->bytes_b; /* of matrices */
         return;
     }
@@ -59,6 +63,7 @@ void hone_matmul_frame_swap(hone_matmul_frame *frame)
     frame->swapped = !frame->swapped;
     EXCHANGE(hone_dtype, frame->type_a, frame->type_b);
     EXCHANGE(int, frame->bytes_a, frame->bytes_b);
+    EXCHANGE(bool, frame->a_zero, frame->b_zero);
     EXCHANGE(int64_t, frame->m, frame->n);
     EXCHANGE(int64_t, frame->a_m, frame->b_n);
     EXCHANGE(int64_t, frame->a_k, frame->b_k);
@@ -71,6 +76,10 @@ void hone_matmul_frame_swap(hone_matmul_frame *frame)
             step->kind = HONE_STEP_BIAS_ROWS;
         else if (step->kind == HONE_STEP_BIAS_ROWS)
             step->kind = HONE_STEP_BIAS;
+        else if (step->kind == HONE_STEP_SCALE_COLUMNS)
+            step->kind = HONE_STEP_SCALE_ROWS;
+        else if (step->kind == HONE_STEP_SCALE_ROWS)
+            step->kind = HONE_STEP_SCALE_COLUMNS;
     }
     if (frame->m <= 1) frame->a_m = frame->k, frame->c_m = frame->n;
     if (frame->n <= 1) frame->b_n = frame->c_n = 1;
@@ -91,6 +100,18 @@ double hone_matmul_alpha(const hone_arguments *arguments)
 double hone_matmul_beta(const hone_matmul_frame *frame, const hone_arguments *arguments)
 {
     return frame->reads_c ? scalar(arguments, HONE_MATMUL_BETA) : 0;
+}
+
+int32_t hone_matmul_a_zero(const hone_matmul_frame *frame, const hone_arguments *arguments)
+{
+    const int index = frame->swapped ? HONE_MATMUL_B_ZERO : HONE_MATMUL_A_ZERO;
+    return frame->a_zero ? (int32_t)hone_element_rounded(frame->type_a, scalar(arguments, index)) : 0;
+}
+
+int32_t hone_matmul_b_zero(const hone_matmul_frame *frame, const hone_arguments *arguments)
+{
+    const int index = frame->swapped ? HONE_MATMUL_A_ZERO : HONE_MATMUL_B_ZERO;
+    return frame->b_zero ? (int32_t)hone_element_rounded(frame->type_b, scalar(arguments, index)) : 0;
 }
 
 int64_t hone_matmul_items(const hone_matmul_frame *frame, const hone_arguments *arguments)

@@ -17,9 +17,11 @@ typedef struct hone_matmul_frame {
     hone_dtype         type_a, type_b, type_c;    /* what lies in memory */
     int                bytes_a, bytes_b, bytes_c; /* of one element there */
     bool               swapped, pointers, reads_c;
+    bool               a_zero, b_zero; /* there are zero points */
     int64_t            m, n, k, items;
     int64_t            a_m, a_k, b_k, b_n, c_m, c_n;
     int64_t            b_width; /* of the panels of a packed b: b_k then, and b_n is 1; 0: b is plain */
+    int64_t            b_group; /* ... and how many k stand together in them: 1, 2 or 4 */
     int                batch_rank;
     int64_t            batch[HONE_BATCH_MAX], a_batch[HONE_BATCH_MAX], b_batch[HONE_BATCH_MAX], c_batch[HONE_BATCH_MAX];
     int                step_count;
@@ -87,6 +89,10 @@ static inline void hone_matmul_pages_ahead(const char *at, int64_t bytes)
 /* The scalars of a launch, alpha and beta; beta is 0 where the problem does not read c. */
 double hone_matmul_alpha(const hone_arguments *arguments);
 double hone_matmul_beta(const hone_matmul_frame *frame, const hone_arguments *arguments);
+
+/* The zero points of the frame's a and b, whole numbers of their types; 0 where there is none. */
+int32_t hone_matmul_a_zero(const hone_matmul_frame *frame, const hone_arguments *arguments);
+int32_t hone_matmul_b_zero(const hone_matmul_frame *frame, const hone_arguments *arguments);
 
 int64_t hone_matmul_items(const hone_matmul_frame *frame, const hone_arguments *arguments);
 void    hone_matmul_item_at(const hone_matmul_frame *frame, const hone_arguments *arguments, int64_t index,

@@ -335,8 +335,14 @@ static hone_status back(builder *b, int index)
     case HONE_STEP_SCALE:
         b->factors[b->waiting++] = (factor){.kind = kind, .scalar = 1 + HONE_MATMUL_VALUE0 + index};
         return HONE_OK;
+    case HONE_STEP_SHIFT:
     case HONE_STEP_STORE:
     case HONE_STEP_NONE: return HONE_OK;
+    case HONE_STEP_SCALE_COLUMNS:
+    case HONE_STEP_SCALE_ROWS:
+        return hone_fail(HONE_ERROR_UNSUPPORTED,
+                         "matmul: step %d ('%s') has a scale for each place, whose gradient no matmul gives; 'scale', "
+                         "with one for all, has none", index, hone_step_name(kind));
     case HONE_STEP_RELU_GRADIENT:
     case HONE_STEP_GELU_GRADIENT:
     case HONE_STEP_GELU_ERF_GRADIENT:
@@ -353,6 +359,9 @@ hone_status hone_matmul_gradient(const void *problem, hone_gradient *out)
     builder                    b = {.p = p, .out = out};
     out->count = 0;
     HONE_TRY(hone_matmul_check(p));
+    HONE_CHECK(!hone_matmul_integers(p), HONE_ERROR_UNSUPPORTED,
+               "matmul: a is %s and b is %s: whole numbers have no gradient; ask for that of a product of real numbers",
+               hone_dtype_name((hone_dtype)p->type_a), hone_dtype_name((hone_dtype)p->type_b));
     HONE_CHECK(!p->pointers, HONE_ERROR_UNSUPPORTED,
                "matmul: no gradient of arrays of pointers is defined; use a batch");
     HONE_CHECK(!hone_matmul_packed_b(p), HONE_ERROR_UNSUPPORTED,

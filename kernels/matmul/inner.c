@@ -124,7 +124,8 @@ static const char *inner_refuses(const hone_request *request)
 {
     const hone_matmul_problem *p = request->problem;
     if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
-    if (is_byte(p->type_a) && is_byte(p->type_b)) return NULL;
+    if (is_byte(p->type_a) && is_byte(p->type_b))
+        return p->type_c == HONE_F32 && !p->zeros ? NULL : "of whole numbers it makes f32, without zero points";
     if (p->type_a != HONE_BF16 || p->type_b != HONE_BF16) return "a and b are neither bytes nor bf16";
     return tile_of(request, 0) ? NULL : "the device has no instruction that multiplies pairs of bf16";
 }

@@ -6,6 +6,10 @@
  *              b  K ┌──W──┬──W──┬─┐       memory  │ K lines of W │ K lines of W │ K lines of W │
  *                   └─────┴─────┴─┘
  *
+ *     nWkG     the same, G (2 or 4) consecutive k of a column together, as dot-product instructions read them, n32k4
+ *              say: element (k, j) stands at ((j / W) * ceil(K / G) + k / G) * W * G + (j % W) * G + k % G. What lies
+ *              beyond K in the last group is 0 too.
+ *
  *     who:...  a kernel's own, "onednn:BA16a64b" say: nobody else looks inside. What it takes is told beside the tag.
  *
  * The matrices of a batch stand one after the other. */
@@ -21,16 +25,25 @@
 
 enum { HONE_MATMUL_WIDTH_MAX = 1024 };
 
-/* W of hone's own "nW"; 0: the tag is none of those. */
+/* W of hone's own "nW" and "nWkG"; 0: the tag is none of those. */
 static inline int64_t hone_matmul_layout_width(const char *tag)
 {
     int64_t width = 0;
+    int     i = 1;
     if (tag[0] != 'n' || tag[1] < '1' || tag[1] > '9') return 0;
-    for (int i = 1; tag[i]; i++) {
-        if (i > 4 || tag[i] < '0' || tag[i] > '9') return 0;
+    for (; tag[i] >= '0' && tag[i] <= '9'; i++) {
+        if (i > 4) return 0;
         width = 10 * width + tag[i] - '0';
     }
+    if (tag[i] && (tag[i] != 'k' || (tag[i + 1] != '2' && tag[i + 1] != '4') || tag[i + 2])) return 0;
     return width <= HONE_MATMUL_WIDTH_MAX ? width : 0;
+}
+
+/* G of one of hone's own; 1: they stand alone. */
+static inline int64_t hone_matmul_layout_group(const char *tag)
+{
+    const char *k = hone_matmul_layout_width(tag) ? strchr(tag, 'k') : NULL;
+    return k ? k[1] - '0' : 1;
 }
 
 /* A kernel's own: printable, no blanks and no '=', a ':' with something on both sides. */
@@ -53,15 +66,24 @@ static inline bool hone_matmul_layout_legal(const char tag[HONE_LAYOUT_NAME_MAX]
     return hone_matmul_layout_width(tag) || hone_matmul_layout_foreign(tag);
 }
 
-/* Bytes of one k x n matrix in panels of `width` columns. False: they overflow. */
-static inline bool hone_matmul_layout_bytes(int64_t width, int64_t element_bytes, int64_t k, int64_t n, int64_t *out)
+/* Bytes of one k x n matrix in panels of `width` columns, `group` of k together. False: they overflow. */
+static inline bool hone_matmul_layout_bytes(int64_t width, int64_t group, int64_t element_bytes, int64_t k, int64_t n,
+                                            int64_t *out)
 {
-    int64_t columns, elements;
-    return hone_extent_mul(hone_divide_up(n, width), width, &columns) && hone_extent_mul(columns, k, &elements) &&
+    int64_t columns, rows, elements;
+    return hone_extent_mul(hone_divide_up(n, width), width, &columns) &&
+           hone_extent_mul(hone_divide_up(k, group), group, &rows) && hone_extent_mul(columns, rows, &elements) &&
            hone_extent_mul(elements, element_bytes, out);
 }
 
-/* Where column `column` begins; from there its rows stand `width` apart. */
+/* Where element (at, column) stands, of k rows. */
+static inline int64_t hone_matmul_layout_at(int64_t width, int64_t group, int64_t k, int64_t at, int64_t column)
+{
+    return ((column / width) * hone_divide_up(k, group) + at / group) * width * group + column % width * group +
+           at % group;
+}
+
+/* Of an nW: where column `column` begins; from there its rows stand `width` apart. */
 static inline int64_t hone_matmul_layout_column(int64_t width, int64_t k, int64_t column)
 {
     return column / width * k * width + column % width;

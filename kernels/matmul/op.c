@@ -1,13 +1,11 @@
-/* The matmul op: what is legal, what its arguments are, what it costs, what it is tried with, and the table that tells
- * the rest of hone. The text of a problem lives in text.c, its meaning in reference.c, its backward pass in gradient.c.
- */
+/* The matmul op: what is legal, what its arguments are, what it costs, and the table that tells the rest of hone.
+ * The text of a problem lives in text.c, its meaning in reference.c, what it is tried with in data.c and random.c, its
+ * backward pass in gradient.c. */
 #include <math.h>
 #include <string.h>
 
 #include <hone/accuracy.h>
 
-#include "base/element.h"
-#include "base/random.h"
 #include "base/size.h"
 #include "base/status.h"
 #include "kernels/matmul/parts.h"
@@ -74,9 +72,13 @@ static hone_role step_role(const hone_matmul_problem *p, int index)
 /* A packed b: hone's own as panels, a kernel's own as bytes. */
 static hone_role packed_role(const hone_matmul_problem *p)
 {
-    int64_t width = hone_matmul_layout_width(p->b_layout), batch[HONE_BATCH_MAX] = {0};
+    int64_t width = hone_matmul_layout_width(p->b_layout), group = hone_matmul_layout_group(p->b_layout);
+    int64_t batch[HONE_BATCH_MAX] = {0}, groups = hone_divide_up(p->k, group);
     for (int i = 0; i < p->batch_rank && !p->pointers; i++)
         batch[i] = p->b_batch[i] * (width ? p->b_bytes / (hone_dtype_bits((hone_dtype)p->type_b) / 8) : p->b_bytes);
+    if (width && group > 1)
+        return role_of(p, "b", HONE_IN, 3, (int64_t[]){hone_divide_up(p->n, width), groups, width * group},
+                       (int64_t[]){groups * width * group, width * group, 1}, batch);
     if (width)
         return role_of(p, "b", HONE_IN, 3, (int64_t[]){hone_divide_up(p->n, width), p->k, width},
                        (int64_t[]){p->k * width, width, 1}, batch);
@@ -124,7 +126,16 @@ static int matmul_scalars(const void *problem, const char *names[HONE_SCALARS_MA
         names[HONE_MATMUL_VALUE0 + i] = values[i];
         neutral[HONE_MATMUL_VALUE0 + i] = p->step[i].kind == HONE_STEP_SCALE ? 1 : 0;
     }
-    return HONE_MATMUL_VALUE0 + p->step_count;
+    if (!p->zeros) return HONE_MATMUL_VALUE0 + p->step_count;
+    for (int i = p->step_count; i < HONE_STEPS_MAX; i++) {
+        names[HONE_MATMUL_VALUE0 + i] = values[i];
+        neutral[HONE_MATMUL_VALUE0 + i] = 0;
+    }
+    names[HONE_MATMUL_A_ZERO] = "a_zero";
+    names[HONE_MATMUL_B_ZERO] = "b_zero";
+    neutral[HONE_MATMUL_A_ZERO] = p->zeros & HONE_MATMUL_ZERO_A ? (p->type_a == HONE_U8 ? 128 : 3) : 0;
+    neutral[HONE_MATMUL_B_ZERO] = p->zeros & HONE_MATMUL_ZERO_B ? 3 : 0;
+    return HONE_MATMUL_VALUES;
 }
 
 /* --- legal? ----------------------------------------------------------------------------------------------------- */
@@ -136,7 +147,7 @@ static hone_status check_step(const hone_matmul_problem *p, int index)
     hone_step_operand         form = hone_step_operand_of((hone_step_kind)step->kind);
     HONE_CHECK(name[0] != '?', HONE_ERROR_ARGUMENT,
                "matmul: step %d is of kind %" PRId32 ", and there is none of that number", index, step->kind);
-    HONE_CHECK(step->type == 0 || (step->type == HONE_F32 && p->type_c != HONE_F32 && p->type_c != HONE_F64 &&
+    HONE_CHECK(step->type == 0 || (step->type == HONE_F32 && (p->type_c == HONE_BF16 || p->type_c == HONE_F16) &&
                                    (form == HONE_OPERAND_COLUMNS || form == HONE_OPERAND_ROWS)),
                HONE_ERROR_TYPE,
                "matmul: the operand of step %d ('%s') is %s, c is %s; it should be c's type, or f32 where that has "
@@ -172,7 +183,8 @@ static hone_status too_wide(const hone_matmul_problem *p)
 static hone_status own_bytes(const hone_matmul_problem *p, int64_t *out)
 {
     int64_t width = hone_matmul_layout_width(p->b_layout), size = hone_dtype_bits((hone_dtype)p->type_b) / 8;
-    return hone_matmul_layout_bytes(width, size, p->k, p->n, out) ? HONE_OK : too_wide(p);
+    return hone_matmul_layout_bytes(width, hone_matmul_layout_group(p->b_layout), size, p->k, p->n, out) ? HONE_OK
+                                                                                                         : too_wide(p);
 }
 
 static hone_status check_layout(const hone_matmul_problem *p)
@@ -184,9 +196,10 @@ static hone_status check_layout(const hone_matmul_problem *p)
                    "matmul: b is plain, but %" PRId64 " bytes of a packed one, or a layout, are told", p->b_bytes);
         return HONE_OK;
     }
-    HONE_CHECK(hone_matmul_layout_legal(p->b_layout), HONE_ERROR_ARGUMENT,
-               "matmul: '%.*s' is no layout of b: hone's own are n1 .. n%d (n32, say), those of a kernel have a ':'",
-               HONE_LAYOUT_NAME_MAX, p->b_layout, HONE_MATMUL_WIDTH_MAX);
+    HONE_CHECK(
+        hone_matmul_layout_legal(p->b_layout), HONE_ERROR_ARGUMENT,
+        "matmul: '%.*s' is no layout of b: hone's own are n1 .. n%d (n32 or n32k4, say), those of a kernel have a ':'",
+        HONE_LAYOUT_NAME_MAX, p->b_layout, HONE_MATMUL_WIDTH_MAX);
     bool own = hone_matmul_layout_width(p->b_layout) != 0;
     HONE_CHECK(p->b_row == 0 && p->b_column == 0, HONE_ERROR_ARGUMENT,
                "matmul: b is packed as %s, but has strides (%" PRId64 ", %" PRId64 ")", p->b_layout, p->b_row,
@@ -222,12 +235,18 @@ static hone_status check_types(const hone_matmul_problem *p)
 {
     bool all_f64 = p->type_a == HONE_F64 && p->type_b == HONE_F64 && p->type_c == HONE_F64;
     bool legal = all_f64 || (summed_in_f32(p->type_a) && summed_in_f32(p->type_b) && summed_in_f32(p->type_c));
+    bool whole = (p->type_a == HONE_U8 || p->type_a == HONE_S8) && p->type_b == HONE_S8;
+    if (whole)
+        legal = p->type_c == HONE_S32 || p->type_c == HONE_F32 || p->type_c == HONE_S8 || p->type_c == HONE_U8;
     HONE_CHECK(
         legal, HONE_ERROR_TYPE,
-        "matmul: a is %s, b is %s and c is %s; they should all be f64, or each of them f32, "
-        "bf16 or f16",
+        "matmul: a is %s, b is %s and c is %s; they should all be f64, or each of them f32, bf16 or f16, or a u8 "
+        "or s8, b s8, and c s32, f32, s8 or u8",
         hone_dtype_name((hone_dtype)p->type_a), hone_dtype_name((hone_dtype)p->type_b),
         hone_dtype_name((hone_dtype)p->type_c));
+    HONE_CHECK(whole || p->zeros == 0, HONE_ERROR_ARGUMENT,
+               "matmul: zero points are told, but a is %s and b is %s; whole numbers have them",
+               hone_dtype_name((hone_dtype)p->type_a), hone_dtype_name((hone_dtype)p->type_b));
     return HONE_OK;
 }
 
@@ -238,7 +257,7 @@ hone_status hone_matmul_check(const void *problem)
     HONE_TRY(check_types(p));
     HONE_CHECK(p->m >= 0 && p->n >= 0 && p->k >= 0, HONE_ERROR_SHAPE,
                "matmul: the size is %" PRId64 "x%" PRId64 "x%" PRId64 "; no extent may be negative", p->m, p->n, p->k);
-    HONE_CHECK(p->reads_c <= 1 && p->pointers <= 1 && p->zero == 0 && p->zero_too == 0, HONE_ERROR_ARGUMENT,
+    HONE_CHECK(p->reads_c <= 1 && p->pointers <= 1 && p->zeros <= 3 && p->zero_too == 0, HONE_ERROR_ARGUMENT,
                "matmul: a flag of the problem is neither 0 nor 1");
     HONE_CHECK((p->accuracy & ~HONE_ACCURACY_ALL) == 0, HONE_ERROR_ARGUMENT,
                "matmul: accuracy is %#x; the flags there are make up %#x", p->accuracy, HONE_ACCURACY_ALL);
@@ -306,138 +325,6 @@ static hone_cost matmul_cost(const void *problem)
         if (roles[i].direction & HONE_OUT) cost.bytes_written += bytes_of(&roles[i]);
     }
     return cost;
-}
-
-/* --- data ------------------------------------------------------------------------------------------------------- */
-
-/* What each kind of data is made of, for this problem: exact where no order of summing can round. */
-typedef struct recipe {
-    hone_values a, b, small; /* small: c and the operands of steps */
-    int         factor;      /* alpha, beta and scales: +-1 .. +-factor */
-    bool        exact;
-} recipe;
-
-static double capacity_of(const hone_matmul_problem *p)
-{
-    return hone_matmul_arithmetic(p) == HONE_F32 ? 0x1p24 : 0x1p53;
-}
-
-/* Integers that need every bit of this type, and more than a type with fewer of them has. */
-static double wide_of(uint8_t type)
-{
-    switch (type) {
-    case HONE_F64: return 0x1p28 - 1;
-    case HONE_F32: return 0x1p13 - 1;
-    case HONE_F16: return 0x1p11 - 1;
-    default: return 0x1p8 - 1;
-    }
-}
-
-/* The largest that a result may become, with sums of products up to `sum` and other operands up to `small`. */
-static double largest_of(const hone_matmul_problem *p, double sum, double small, int factor)
-{
-    double size = factor * sum + (p->reads_c ? factor * small : 0);
-    for (int i = 0; i < p->step_count; i++) {
-        if (p->step[i].kind == HONE_STEP_SCALE) size *= factor;
-        if (p->step[i].kind == HONE_STEP_BIAS || p->step[i].kind == HONE_STEP_BIAS_ROWS ||
-            p->step[i].kind == HONE_STEP_RESIDUAL)
-            size += small;
-    }
-    return size;
-}
-
-static recipe recipe_of(const hone_matmul_problem *p, hone_data_kind kind, uint64_t seed)
-{
-    /* of f16 results few stay finite where more are summed */
-    const int64_t dense = p->type_c == HONE_F16 ? 24 : 1024, sparse = dense / 2;
-    recipe r = {.factor = 1};
-    double k = (double)p->k;
-    if (kind == HONE_DATA_INTEGERS) {
-        double largest = 4;
-        r.factor = 2;
-        while (largest > 1 && largest_of(p, k * largest * largest, 8, r.factor) > capacity_of(p)) largest -= 1;
-        r.a = r.b = (hone_values){.integers = true, .largest = largest};
-        r.small = (hone_values){.integers = true, .largest = 8};
-        r.exact = largest_of(p, k * largest * largest, 8, r.factor) <= capacity_of(p);
-    } else if (kind == HONE_DATA_WIDE) {
-        /* One side has more bits than bf16, f16 and tf32 can hold (f64: than f32 can; f16 and bf16: all of theirs), the
-         * other is +-1, and sparse where sums would round; so sparse that more than 1024 of them is a chance in 10^100.
-         */
-        bool        swap = seed & 1;
-        double      wide = wide_of(swap ? p->type_b : p->type_a);
-        int64_t     one_in = p->k > dense ? hone_divide_up(p->k, sparse) : 1;
-        hone_values bits = {.integers = true, .odd = true, .least = (wide + 1) / 2, .largest = wide};
-        hone_values signs = {.integers = true, .one_in = one_in, .least = 1, .largest = 1};
-        bool        b_repeats = p->b_row == 0 && !hone_matmul_packed_b(p);
-        bool        repeats = swap ? p->a_column == 0 : b_repeats; /* of the sparse side: all k are one element */
-        r.a = swap ? signs : bits;
-        r.b = swap ? bits : signs;
-        r.small = (hone_values){.integers = true, .largest = 8};
-        r.exact =
-            largest_of(p, wide * (double)hone_min(p->k, 1024), 8, 1) <= capacity_of(p) && (one_in == 1 || !repeats);
-    } else {
-        r.a = r.b = r.small = (hone_values){.largest = 1};
-    }
-    for (int i = 0; i < p->step_count; i++)
-        if (step_transcendental(p->step[i].kind)) r.exact = false;
-    return r;
-}
-
-static bool matmul_exact(const void *problem, hone_data_kind kind)
-{
-    return recipe_of(problem, kind, 0).exact && recipe_of(problem, kind, 1).exact;
-}
-
-/* A factor for alpha, beta or a scale. The real ones are eighths: exact in every type, and so are products of a few. */
-static double factor_of(const recipe *r, bool real, uint64_t bits)
-{
-    uint64_t more = bits >> 8;
-    double   size = real ? (double)(3 + more % 13) / 8 : 1 + (double)(more % (uint64_t)r->factor);
-    return bits & 1 ? -size : size;
-}
-
-/* One element of an input made NaN or infinite. */
-static void plant(const hone_role *role, const hone_span *span, int64_t items, uint64_t bits)
-{
-    static const double strange[] = {NAN, NAN, INFINITY, -INFINITY};
-    int64_t             count = hone_role_count(role);
-    if (count == 0 || (role->indirect && items == 0)) return;
-    double  value = strange[bits & 3];
-    int64_t offset = hone_role_offset(role, (int64_t)((bits >> 2 & 0xffffffffu) * (uint64_t)count >> 32));
-    void   *at = hone_span_host(span);
-    if (role->indirect) at = ((void **)at)[(bits >> 34) % (uint64_t)items];
-    hone_element_store(role->type, at, offset, value);
-}
-
-static hone_status matmul_generate(const void *problem, hone_data_kind kind, uint64_t seed, const hone_arguments *into,
-                                   hone_scalar *scalars)
-{
-    const hone_matmul_problem *p = problem;
-    hone_role                  roles[HONE_ROLES_MAX];
-    int                        count = hone_matmul_roles(p, roles);
-    recipe                     r = recipe_of(p, kind, seed);
-    hone_values                wider = r.small; /* inputs of activations: far enough out to reach both their ends */
-    bool                       real = kind == HONE_DATA_RANDOM || kind == HONE_DATA_NOT_FINITE;
-    /* Kernels may have another way where alpha and beta are 1, as in most calls: of the two kinds of real numbers, one
-     * goes it. */
-    bool plain = real && (hone_random_at(~seed, HONE_SCALARS_MAX) & 1) == (kind == HONE_DATA_RANDOM);
-    if (real) wider.largest = 4;
-    for (int i = 0; i < count; i++) {
-        if (!(roles[i].direction & HONE_IN) || roles[i].opaque) continue;
-        const hone_values *values = i == HONE_MATMUL_A ? &r.a : i == HONE_MATMUL_B ? &r.b : &r.small;
-        if (i >= HONE_MATMUL_STEP0 && step_transcendental(p->step[i - HONE_MATMUL_STEP0].kind)) values = &wider;
-        hone_role_fill(&roles[i], &into->at[i], into->items, values, hone_random_at(seed, (uint64_t)i));
-        bool slope = i >= HONE_MATMUL_STEP0 && p->step[i - HONE_MATMUL_STEP0].kind >= HONE_STEP_RELU_GRADIENT;
-        if (kind == HONE_DATA_NOT_FINITE && !slope)
-            plant(&roles[i], &into->at[i], into->items, hone_random_at(seed + 1, (uint64_t)i));
-    }
-    for (int i = 0; i < HONE_MATMUL_VALUE0 + p->step_count; i++) {
-        bool used = i == HONE_MATMUL_ALPHA || (i == HONE_MATMUL_BETA && p->reads_c) ||
-                    (i >= HONE_MATMUL_VALUE0 && p->step[i - HONE_MATMUL_VALUE0].kind == HONE_STEP_SCALE);
-        double factor = plain && i < HONE_MATMUL_VALUE0 ? 1 : factor_of(&r, real, hone_random_at(~seed, (uint64_t)i));
-        scalars[i] = (hone_scalar){used ? factor : 0, NULL};
-    }
-    return HONE_OK;
 }
 
 /* --- layouts ----------------------------------------------------------------------------------------------------- */
@@ -517,8 +404,8 @@ const hone_op hone_matmul_op = {
     .scalars = matmul_scalars,
     .cost = matmul_cost,
     .random = hone_matmul_random,
-    .generate = matmul_generate,
-    .exact = matmul_exact,
+    .generate = hone_matmul_generate,
+    .exact = hone_matmul_exact,
     .reference = hone_matmul_truth,
     .lay_out = matmul_lay_out,
     .take_apart = matmul_take_apart,

@@ -3,7 +3,8 @@
  *     c[m, n] = steps(alpha * sum over k of a[m, k] * b[k, n]  +  beta * c[m, n])      for each matrix of the batch
  *
  * Arguments, in this order (HONE_MATMUL_A ... of hone/matmul.h): a, b, c, and the operand of each of up to four steps.
- * Scalars: alpha, beta, and the value of each step (HONE_MATMUL_ALPHA ...).
+ * Scalars: alpha, beta, the value of each step, and where they count the zero points of a and b (HONE_MATMUL_ALPHA
+ * ...): then (a - a_zero) (b - b_zero) are multiplied.
  *
  * As text, sizes first, then what is not the default:
  *
@@ -11,9 +12,10 @@
  *
  * One type for all, or those of a, b and c: bf16:bf16:f32. m x n x k. The letters tell how a and b lie: n row-major, t
  * transposed (column-major); c is row-major. Strides that no leading dimension tells are written whole: sa=ROWxCOLUMN,
- * sb=, sc=; batch strides bsa=, bsb=, bsc= (0 repeats). beta=1 says that c is read; pointers=1 that each operand is an
- * array of pointers, `batch` of them expected. b=n32 says that b is packed (layout.h): it then has no strides, counts
- * as n, and its batch strides count whole matrices; b_bytes= is what one matrix takes, where the tag is a kernel's own.
+ * sb=, sc=; batch strides bsa=, bsb=, bsc= (0 repeats). beta=1 says that c is read, a_zero=1 and b_zero=1 that there
+ * are zero points; pointers=1 that each operand is an array of pointers, `batch` of them expected. b=n32 says that b is
+ * packed (layout.h): it then has no strides, counts as n, and its batch strides count whole matrices; b_bytes= is what
+ * one matrix takes, where the tag is a kernel's own.
  */
 #ifndef HONE_KERNELS_MATMUL_PROBLEM_H
 #define HONE_KERNELS_MATMUL_PROBLEM_H
@@ -22,13 +24,15 @@
 #include "kernels/matmul/layout.h"
 #include "kernels/op.h"
 
+enum { HONE_MATMUL_ZERO_A = 1, HONE_MATMUL_ZERO_B = 2 };
+
 typedef struct hone_matmul_problem {
     uint8_t  type_a, type_b, type_c; /* hone_dtype */
     uint8_t  reads_c;                /* 1: the scalar beta counts; 0: c is never read */
     uint8_t  pointers;               /* 1: a, b and c are arrays of pointers; batch[0] is how many are expected */
     uint8_t  batch_rank;             /* 0 .. HONE_BATCH_MAX */
     uint8_t  step_count;
-    uint8_t  zero;
+    uint8_t  zeros;                  /* HONE_MATMUL_ZERO_*: whose zero points count; the others are 0 */
     uint32_t accuracy;
     uint32_t zero_too;
     int64_t  m, n, k;
@@ -44,7 +48,14 @@ _Static_assert(sizeof(hone_matmul_problem) <= HONE_PROBLEM_MAX, "a problem must 
 
 extern const hone_op hone_matmul_op;
 
-/* What products are summed in, and steps are done in. */
+/* Whole numbers: their products are summed in 32 bits, which wrap, so that no order of summing tells. Alpha, beta and
+ * the steps are done in f32 behind that; only where alpha is 1 and there are none, an s32 c is the sum itself. */
+static inline bool hone_matmul_integers(const hone_matmul_problem *p)
+{
+    return p->type_b == HONE_S8;
+}
+
+/* What steps are done in, and products of real numbers are summed in. */
 static inline hone_dtype hone_matmul_arithmetic(const hone_matmul_problem *p)
 {
     return p->type_c == HONE_F64 ? HONE_F64 : HONE_F32;
@@ -60,7 +71,9 @@ static inline const char *hone_matmul_not_all(const hone_matmul_problem *p, hone
 /* The type of a step's operand. */
 static inline hone_dtype hone_matmul_step_type(const hone_matmul_problem *p, int index)
 {
-    return p->step[index].type ? (hone_dtype)p->step[index].type : (hone_dtype)p->type_c;
+    hone_step_operand form = hone_step_operand_of((hone_step_kind)p->step[index].kind);
+    if (p->step[index].type) return (hone_dtype)p->step[index].type;
+    return hone_matmul_integers(p) && form != HONE_OPERAND_MATRIX ? HONE_F32 : (hone_dtype)p->type_c;
 }
 
 /* How many matrices the batch has (pointers: how many are expected). */
@@ -82,8 +95,8 @@ static inline bool hone_matmul_packed_b(const hone_matmul_problem *p)
 static inline int64_t hone_matmul_b_offset(const hone_matmul_problem *p, int64_t k, int64_t j)
 {
     if (!hone_matmul_packed_b(p)) return k * p->b_row + j * p->b_column;
-    int64_t width = hone_matmul_layout_width(p->b_layout);
-    return hone_matmul_layout_column(width, p->k, j) + k * width;
+    return hone_matmul_layout_at(hone_matmul_layout_width(p->b_layout), hone_matmul_layout_group(p->b_layout), p->k, k,
+                                 j);
 }
 
 /* Offsets, in elements, of matrix `index` of the batch. */

@@ -124,7 +124,7 @@ static hone_epilogue_step step(hone_random *r, const hone_matmul_problem *p)
 {
     hone_epilogue_step s;
     int64_t            none;
-    do s.kind = between(r, HONE_STEP_BIAS, HONE_STEP_SILU_GRADIENT);
+    do s.kind = (int32_t)between(r, HONE_STEP_BIAS, HONE_STEP_SHIFT);
     while (p->pointers && hone_step_operand_of((hone_step_kind)s.kind) == HONE_OPERAND_MATRIX);
     memset(s.batch_stride, 0, sizeof s.batch_stride);
     s.row_stride = s.column_stride = 0;
@@ -144,7 +144,7 @@ static hone_epilogue_step step(hone_random *r, const hone_matmul_problem *p)
     case HONE_OPERAND_NONE: break;
     }
     bool vector = hone_step_operand_of((hone_step_kind)s.kind) != HONE_OPERAND_MATRIX;
-    bool fewer = p->type_c != HONE_F32 && p->type_c != HONE_F64; /* bits than f32 has */
+    bool fewer = p->type_c == HONE_BF16 || p->type_c == HONE_F16; /* bits than f32 has */
     if (fewer && vector && hone_step_operand_of((hone_step_kind)s.kind) != HONE_OPERAND_NONE && chance(r, 50))
         s.type = HONE_F32;
     if (vector && chance(r, 60)) memset(s.batch_stride, 0, sizeof s.batch_stride); /* shared by the batch */
@@ -157,8 +157,9 @@ static void pack_b(hone_random *r, hone_matmul_problem *p)
     static const uint8_t widths[] = {4, 8, 16, 32, 32, 48, 64};
     int64_t              width = chance(r, 85) ? widths[hone_random_below(r, sizeof widths)] : between(r, 1, 70);
     int64_t              matrices = 1;
-    snprintf(p->b_layout, sizeof p->b_layout, "n%d", (int)width);
-    p->b_bytes = hone_round_up(p->n, width) * p->k * (hone_dtype_bits((hone_dtype)p->type_b) / 8);
+    int64_t group = p->type_b == HONE_F64 || p->type_b == HONE_F32 || chance(r, 40) ? 1 : chance(r, 50) ? 2 : 4;
+    snprintf(p->b_layout, sizeof p->b_layout, group > 1 ? "n%dk%d" : "n%d", (int)width, (int)group);
+    hone_matmul_layout_bytes(width, group, hone_dtype_bits((hone_dtype)p->type_b) / 8, p->k, p->n, &p->b_bytes);
     p->b_row = p->b_column = 0;
     for (int i = p->batch_rank - 1; i >= 0 && !p->pointers; i--) {
         p->b_batch[i] = chance(r, 25) ? 0 : matrices;
@@ -169,8 +170,16 @@ static void pack_b(hone_random *r, hone_matmul_problem *p)
 static void types(hone_random *r, hone_matmul_problem *p)
 {
     static const uint8_t summed_in_f32[] = {HONE_F32, HONE_BF16, HONE_F16};
-    if (chance(r, 55)) return; /* f32 alone */
-    if (chance(r, 40)) {
+    static const uint8_t of_whole[] = {HONE_S32, HONE_F32, HONE_S8, HONE_U8};
+    if (chance(r, 50)) return; /* f32 alone */
+    if (chance(r, 30)) { /* whole numbers */
+        p->type_a = chance(r, 50) ? HONE_U8 : HONE_S8;
+        p->type_b = HONE_S8;
+        p->type_c = of_whole[between(r, 0, 3)];
+        p->zeros = (uint8_t)(chance(r, 50) ? between(r, 0, 3) : 0);
+        return;
+    }
+    if (chance(r, 45)) {
         p->type_a = p->type_b = p->type_c = HONE_F64;
         return;
     }

@@ -12,6 +12,8 @@
  *
  * and in both the roundings of alpha's and beta's products and of each step (common/step.h), carried through the steps.
  *
+ * Sums of whole numbers are those that 32 bits hold, in any order; u stands for f32, in which all that follows is done.
+ *
  * As a kernel, cpu.reference: the whole product, summed in double and rounded once. It takes all that check() takes. */
 #include <float.h>
 #include <math.h>
@@ -32,8 +34,16 @@ typedef struct place {
     const void                *a, *b;
     void                      *c, *step[HONE_STEPS_MAX];
     double                     alpha, beta, value[HONE_STEPS_MAX];
-    int64_t                    b_row; /* from one row of b to the next, within a column */
+    int64_t                    b_row; /* from one row of b to the next, within a column; 0 and `grouped`: uneven */
+    bool                       grouped;
+    int64_t                    a_zero, b_zero;
 } place;
+
+/* Where element (k, j) of b stands, whose column begins at `first`. */
+static inline int64_t b_at(const place *at, int64_t first, int64_t k, int64_t j)
+{
+    return at->grouped ? hone_matmul_b_offset(at->p, k, j) : first + k * at->b_row;
+}
 
 static void *moved(void *at, hone_dtype type, int64_t offset)
 {
@@ -44,8 +54,13 @@ static place place_of(const hone_matmul_problem *p, const hone_arguments *argume
 {
     place at = {.p = p,
                 .b_row = hone_matmul_b_offset(p, 1, 0),
+                .grouped = hone_matmul_packed_b(p) && hone_matmul_layout_group(p->b_layout) > 1,
                 .alpha = arguments->scalars[HONE_MATMUL_ALPHA].value,
                 .beta = arguments->scalars[HONE_MATMUL_BETA].value};
+    if (p->zeros & HONE_MATMUL_ZERO_A)
+        at.a_zero = (int64_t)hone_element_rounded(p->type_a, arguments->scalars[HONE_MATMUL_A_ZERO].value);
+    if (p->zeros & HONE_MATMUL_ZERO_B)
+        at.b_zero = (int64_t)hone_element_rounded(p->type_b, arguments->scalars[HONE_MATMUL_B_ZERO].value);
     void *abc[3];
     for (int i = 0; i < 3; i++) abc[i] = hone_span_host(&arguments->at[i]);
     if (p->pointers) {
@@ -100,7 +115,7 @@ static sum sum_f32(const place *at, int64_t i, int64_t j)
     float                      naive = 0;
     for (int64_t k = 0; k < p->k; k++) {
         float  x = (float)hone_element_load(p->type_a, at->a, a + k * p->a_column);
-        float  y = (float)hone_element_load(p->type_b, at->b, b + k * at->b_row);
+        float  y = (float)hone_element_load(p->type_b, at->b, b_at(at, b, k, j));
         double product = (double)x * y; /* exact */
         truth += product;
         sizes += fabs(product);
@@ -129,6 +144,27 @@ static sum sum_f64(const place *at, int64_t i, int64_t j)
     return s;
 }
 
+/* Whole numbers: the sum of 32 bits that all orders of summing give. */
+static double sum_whole(const place *at, int64_t i, int64_t j)
+{
+    const hone_matmul_problem *p = at->p;
+    const int64_t              a = i * p->a_row, b = hone_matmul_b_offset(p, 0, j);
+    uint32_t                   total = 0;
+    for (int64_t k = 0; k < p->k; k++) {
+        int64_t x = (int64_t)hone_element_load(p->type_a, at->a, a + k * p->a_column) - at->a_zero;
+        int64_t y = (int64_t)hone_element_load(p->type_b, at->b, b_at(at, b, k, j)) - at->b_zero;
+        total += (uint32_t)(x * y);
+    }
+    return (double)(int32_t)total;
+}
+
+/* ... which is the result itself. */
+static bool is_sum(const place *at)
+{
+    const hone_matmul_problem *p = at->p;
+    return p->type_c == HONE_S32 && p->step_count == 0 && !p->reads_c && at->alpha == 1;
+}
+
 /* The value on its way through the steps, with all that is asked of it. */
 typedef struct walk {
     hone_dd truth;
@@ -147,10 +183,17 @@ static walk walk_begin(const place *at, int64_t i, int64_t j)
     double                     u = roundoff(p), k = (double)p->k, c = 0;
     sum                        s = {{0, 0}, 0, 0, 0};
     walk                       w;
-    if (p->k) s = f32 ? sum_f32(at, i, j) : sum_f64(at, i, j);
+    if (p->k && hone_matmul_integers(p)) {
+        s.truth = hone_dd_of(sum_whole(at, i, j));
+        s.naive = s.truth.high;
+        if (is_sum(at)) return (walk){s.truth, 0, 0, s.naive};
+    } else if (p->k) {
+        s = f32 ? sum_f32(at, i, j) : sum_f64(at, i, j);
+    }
     if (p->reads_c) c = hone_element_load(p->type_c, at->c, i * p->c_row + j * p->c_column);
     hone_dd product = hone_dd_mul(s.truth, hone_dd_of(at->alpha)), old = hone_dd_product(at->beta, c);
-    double  rounds = 2 * fabs(product.high), size = fabs(at->alpha) * s.sizes, growth = 8 * sqrt(k + p->reads_c);
+    double  rounds = (hone_matmul_integers(p) ? 3 : 2) * fabs(product.high), size = fabs(at->alpha) * s.sizes,
+           growth = 8 * sqrt(k + p->reads_c);
     double  squares = at->alpha * at->alpha * s.squares;
     w.truth = product;
     if (f32)
@@ -167,7 +210,7 @@ static walk walk_begin(const place *at, int64_t i, int64_t j)
         else
             w.naive += at->beta * c;
     }
-    bool one_product = p->k > 1 && p->a_column == 0 && at->b_row == 0;
+    bool one_product = p->k > 1 && p->a_column == 0 && at->b_row == 0 && !at->grouped;
     if (one_product) growth = fmax(growth, k + 2);
     w.bound = u * (growth * size + rounds);
     w.likely = one_product ? w.bound : u * (6 * sqrt(squares / 3) + rounds);
@@ -185,7 +228,7 @@ static void walk_steps(walk *w, const place *at, int64_t i, int64_t j, int from,
         if (kind == HONE_STEP_STORE) continue;
         double t = load_step(at, s, i, j);
         double x = w->truth.high, value = at->value[s], grows = hone_step_growth(kind, value, t);
-        if (kind >= HONE_STEP_RELU_GRADIENT) { /* x times a slope that has an error of its own */
+        if (hone_step_is_slope(kind)) { /* x times a slope that has an error of its own */
             double slope_error = hone_step_error(kind, 1, value, t, u, tiny);
             w->bound = grows * w->bound + slope_error * (fabs(x) + w->bound);
             w->likely = grows * w->likely + slope_error * (fabs(x) + w->likely);
@@ -236,7 +279,7 @@ static double element(const place *at, int64_t i, int64_t j)
     double                     total = 0;
     for (int64_t k = 0; k < p->k; k++)
         total += hone_element_load(p->type_a, at->a, a + k * p->a_column) *
-                 hone_element_load(p->type_b, at->b, b + k * at->b_row);
+                 hone_element_load(p->type_b, at->b, b_at(at, b, k, j));
     return total;
 }
 
@@ -246,7 +289,8 @@ static void one_matrix(const place *at)
     for (int64_t i = 0; i < p->m; i++)
         for (int64_t j = 0; j < p->n; j++) {
             int64_t out = i * p->c_row + j * p->c_column;
-            double  x = at->alpha * (p->k ? element(at, i, j) : 0);
+            double  x = p->k == 0 ? 0 : hone_matmul_integers(p) ? sum_whole(at, i, j) : element(at, i, j);
+            x *= at->alpha;
             if (p->reads_c) x += at->beta * hone_element_load(p->type_c, at->c, out);
             for (int s = 0; s < p->step_count; s++) {
                 hone_step_kind kind = (hone_step_kind)p->step[s].kind;

@@ -19,7 +19,8 @@
 
 static const char *const keys[] = {"lda", "ldb",   "ldc",  "sa",       "sb",       "sc",  "bsa",    "bsb",
                                    "bsc", "s0",    "s1",   "s2",       "s3",       "bs0", "bs1",    "bs2",
-                                   "bs3", "batch", "beta", "pointers", "accuracy", "b",   "b_bytes"};
+                                   "bs3", "batch", "beta", "pointers", "accuracy", "b",   "b_bytes",
+                                   "a_zero", "b_zero"};
 enum {
     KEY_LD = 0, /* of a, b, c */
     KEY_S = 3,
@@ -32,6 +33,8 @@ enum {
     KEY_ACCURACY,
     KEY_LAYOUT,
     KEY_BYTES,
+    KEY_A_ZERO,
+    KEY_B_ZERO,
     KEY_COUNT
 };
 _Static_assert(sizeof keys / sizeof *keys == KEY_COUNT, "a name for each key");
@@ -159,6 +162,8 @@ void hone_matmul_print(const void *problem, char *out, size_t capacity)
     }
     if (p.batch_rank) add_list(&text, "batch", p.batch, p.batch_rank);
     if (p.reads_c) hone_text_add(&text, " beta=1");
+    if (p.zeros & HONE_MATMUL_ZERO_A) hone_text_add(&text, " a_zero=1");
+    if (p.zeros & HONE_MATMUL_ZERO_B) hone_text_add(&text, " b_zero=1");
     if (p.pointers) hone_text_add(&text, " pointers=1");
     for (int i = HONE_MATMUL_A; i <= HONE_MATMUL_C; i++) {
         operand o = operand_at(&p, i);
@@ -235,8 +240,8 @@ static bool piece_next(hone_word *rest, hone_word *out)
 
 static hone_status type_parse(hone_word word, uint8_t *out)
 {
-    static const char *const names[] = {"f32", "f64", "bf16", "f16"};
-    static const hone_dtype  types[] = {HONE_F32, HONE_F64, HONE_BF16, HONE_F16};
+    static const char *const names[] = {"f32", "f64", "bf16", "f16", "s8", "u8", "s32"};
+    static const hone_dtype  types[] = {HONE_F32, HONE_F64, HONE_BF16, HONE_F16, HONE_S8, HONE_U8, HONE_S32};
     enum { COUNT = sizeof names / sizeof *names };
     for (int i = 0; i < COUNT; i++)
         if (hone_word_is(word, names[i])) {
@@ -340,7 +345,8 @@ static hone_status key_parse(hone_word word, said *s)
                    sizeof s->layout - 1);
         memcpy(s->layout, value.at, value.length);
         HONE_CHECK(hone_matmul_layout_legal(s->layout), HONE_ERROR_FORMAT,
-                   "matmul: '%s' is no layout of b: hone's own are n1 .. n%d (n32, say), those of a kernel have a ':'",
+                   "matmul: '%s' is no layout of b: hone's own are n1 .. n%d (n32 or n32k4, say), those of a kernel "
+                   "have a ':'",
                    s->layout, HONE_MATMUL_WIDTH_MAX);
         return HONE_OK;
     }
@@ -377,8 +383,9 @@ static hone_status packed_parse(const said *s, char letter, hone_matmul_problem 
                      : "matmul: 'b_bytes' is missing: only the kernel that offers b=%s knows what it takes", s->layout);
     memcpy(p->b_layout, s->layout, sizeof p->b_layout);
     p->b_bytes = s->value[KEY_BYTES][0];
-    HONE_CHECK(!width || hone_matmul_layout_bytes(width, size, p->k, p->n, &p->b_bytes), HONE_ERROR_OVERFLOW,
-               "matmul: b as %s does not fit in 63 bits", s->layout);
+    HONE_CHECK(!width ||
+                   hone_matmul_layout_bytes(width, hone_matmul_layout_group(s->layout), size, p->k, p->n, &p->b_bytes),
+               HONE_ERROR_OVERFLOW, "matmul: b as %s does not fit in 63 bits", s->layout);
     if (s->count[batch])
         memcpy(o.batch, s->value[batch], sizeof s->value[batch]);
     else
@@ -475,6 +482,10 @@ hone_status hone_matmul_parse(const char *text, void *problem)
                    "matmul: batch extent %d is %" PRId64 ", it should be 0 or more", i, p->batch[i]);
     HONE_TRY(flag_parse(&s, KEY_BETA, &p->reads_c));
     HONE_TRY(flag_parse(&s, KEY_POINTERS, &p->pointers));
+    uint8_t a_zero, b_zero;
+    HONE_TRY(flag_parse(&s, KEY_A_ZERO, &a_zero));
+    HONE_TRY(flag_parse(&s, KEY_B_ZERO, &b_zero));
+    p->zeros = (uint8_t)((a_zero ? HONE_MATMUL_ZERO_A : 0) | (b_zero ? HONE_MATMUL_ZERO_B : 0));
     p->accuracy = (uint32_t)s.value[KEY_ACCURACY][0];
     HONE_TRY(operand_parse(&s, HONE_MATMUL_A, layout.at[0], p));
     HONE_TRY(operand_parse(&s, HONE_MATMUL_B, layout.at[1], p));

@@ -61,7 +61,8 @@ const hone_matmul_tile *hone_matmul_tile_named(const hone_be_device *device, hon
 static bool fits(const hone_matmul_tile *tile, const hone_matmul_problem *problem)
 {
     return !hone_matmul_packed_b(problem) ||
-           (hone_matmul_layout_width(problem->b_layout) && hone_matmul_layout_width(problem->b_layout) % tile->n == 0);
+           (hone_matmul_layout_width(problem->b_layout) && hone_matmul_layout_width(problem->b_layout) % tile->n == 0 &&
+            hone_matmul_layout_group(problem->b_layout) == 1);
 }
 
 /* The type of what tiles read as b: of operands of two types, that of the one which is b in the problem's frame. */
@@ -128,7 +129,7 @@ int hone_matmul_tile_layouts(const hone_request *request, int role, hone_layout 
         snprintf(layout.name, sizeof layout.name, "n%d", tile->n);
         for (int j = 0; j < count; j++) known |= !strcmp(out[j].name, layout.name);
         if (known ||
-            !hone_matmul_layout_bytes(tile->n, hone_dtype_bits(tile->type) / 8, p->k, p->n, &layout.bytes))
+            !hone_matmul_layout_bytes(tile->n, 1, hone_dtype_bits(tile->type) / 8, p->k, p->n, &layout.bytes))
             continue;
         out[count++] = layout;
     }

@@ -18,6 +18,11 @@ static int64_t width_of(const hone_matmul_pack_problem *p)
     return hone_matmul_layout_width(p->layout);
 }
 
+static int64_t group_of(const hone_matmul_pack_problem *p)
+{
+    return hone_matmul_layout_group(p->layout);
+}
+
 static int64_t element_bytes(const hone_matmul_pack_problem *p)
 {
     return hone_dtype_bits((hone_dtype)p->type) / 8;
@@ -35,14 +40,14 @@ static hone_role plain_role(const hone_matmul_pack_problem *p)
 
 static hone_role packed_role(const hone_matmul_pack_problem *p)
 {
-    int64_t width = width_of(p);
+    int64_t width = width_of(p), line = width * group_of(p), lines = hone_divide_up(p->k, group_of(p));
     if (!width)
         return (hone_role){
             .type = HONE_U8, .rank = 2, .shape = {p->count, p->bytes}, .stride = {p->bytes, 1}, .opaque = true};
     return (hone_role){.type = (hone_dtype)p->type,
                        .rank = 4,
-                       .shape = {p->count, hone_divide_up(p->n, width), p->k, width},
-                       .stride = {p->bytes / element_bytes(p), p->k * width, width, 1}};
+                       .shape = {p->count, hone_divide_up(p->n, width), lines, line},
+                       .stride = {p->bytes / element_bytes(p), lines * line, line, 1}};
 }
 
 static int pack_roles(const void *problem, hone_role roles[HONE_ROLES_MAX])
@@ -71,8 +76,9 @@ static hone_status pack_check(const void *problem)
     static const uint8_t            zero[sizeof p->zero];
     hone_role                       roles[HONE_ROLES_MAX];
     int64_t                         bytes = p->bytes, all;
-    HONE_CHECK(hone_dtype_floats((hone_dtype)p->type), HONE_ERROR_TYPE,
-               "matmul_pack: the type is %s; it should be f32, f64, bf16 or f16", hone_dtype_name((hone_dtype)p->type));
+    HONE_CHECK(hone_dtype_floats((hone_dtype)p->type) || p->type == HONE_S8, HONE_ERROR_TYPE,
+               "matmul_pack: the type is %s; it should be f32, f64, bf16, f16 or s8",
+               hone_dtype_name((hone_dtype)p->type));
     HONE_CHECK(p->unpack <= 1 && !memcmp(p->zero, zero, sizeof zero), HONE_ERROR_ARGUMENT,
                "matmul_pack: a flag of the problem is neither 0 nor 1");
     HONE_CHECK(p->k >= 0 && p->n >= 0 && p->count >= 0, HONE_ERROR_SHAPE,
@@ -80,10 +86,12 @@ static hone_status pack_check(const void *problem)
                p->k, p->n);
     HONE_CHECK(p->count != 1 || p->matrix == 0, HONE_ERROR_ARGUMENT,
                "matmul_pack: one matrix, but the next one is told to be %" PRId64 " elements on", p->matrix);
-    HONE_CHECK(hone_matmul_layout_legal(p->layout), HONE_ERROR_ARGUMENT,
-               "matmul_pack: '%.*s' is no layout: hone's own are n1 .. n%d (n32, say), those of a kernel have a ':'",
-               HONE_LAYOUT_NAME_MAX, p->layout, HONE_MATMUL_WIDTH_MAX);
-    bool fits = !width_of(p) || hone_matmul_layout_bytes(width_of(p), element_bytes(p), p->k, p->n, &bytes);
+    HONE_CHECK(
+        hone_matmul_layout_legal(p->layout), HONE_ERROR_ARGUMENT,
+        "matmul_pack: '%.*s' is no layout: hone's own are n1 .. n%d (n32 or n32k4, say), those of a kernel have a ':'",
+        HONE_LAYOUT_NAME_MAX, p->layout, HONE_MATMUL_WIDTH_MAX);
+    bool fits =
+        !width_of(p) || hone_matmul_layout_bytes(width_of(p), group_of(p), element_bytes(p), p->k, p->n, &bytes);
     HONE_CHECK(!fits || (p->bytes == bytes && bytes >= 0), HONE_ERROR_ARGUMENT,
                "matmul_pack: one matrix takes %" PRId64 " bytes as %s, where %" PRId64 " are told",
                width_of(p) ? bytes : 0, p->layout, p->bytes);
@@ -185,10 +193,10 @@ static hone_status pack_parse(const char *text, void *problem)
     memset(p, 0, sizeof *p);
     HONE_CHECK(hone_word_next(&text, &word), HONE_ERROR_FORMAT,
                "matmul_pack: nothing is asked; write e.g. 'f32 n 768x3072 b=n32'");
-    static const uint8_t types[] = {HONE_F32, HONE_F64, HONE_BF16, HONE_F16};
+    static const uint8_t types[] = {HONE_F32, HONE_F64, HONE_BF16, HONE_F16, HONE_S8};
     for (size_t i = 0; i < sizeof types; i++)
         if (hone_word_is(word, hone_dtype_name((hone_dtype)types[i]))) p->type = types[i];
-    HONE_CHECK(p->type, HONE_ERROR_FORMAT, "matmul_pack: '%.*s' is no type; there are f32, f64, bf16 and f16",
+    HONE_CHECK(p->type, HONE_ERROR_FORMAT, "matmul_pack: '%.*s' is no type; there are f32, f64, bf16, f16 and s8",
                SAID(word));
     HONE_CHECK(hone_word_next(&text, &word) && (hone_word_is(word, "n") || hone_word_is(word, "t")), HONE_ERROR_FORMAT,
                "matmul_pack: how it lies should come next: n (row-major) or t (column-major)");
@@ -199,9 +207,10 @@ static hone_status pack_parse(const char *text, void *problem)
     while (hone_word_next(&text, &word)) HONE_TRY(key_parse(word, &s, p));
 
     HONE_CHECK(s.given[KEY_LAYOUT] && hone_matmul_layout_legal(p->layout), HONE_ERROR_FORMAT,
-               s.given[KEY_LAYOUT] ? "matmul_pack: '%s' is no layout: hone's own are n1 .. n%d (n32, say), those of a "
-                                     "kernel have a ':'"
-                                   : "matmul_pack: b= is missing%s: hone's own layouts are n1 .. n%d",
+               s.given[KEY_LAYOUT]
+                   ? "matmul_pack: '%s' is no layout: hone's own are n1 .. n%d (n32 or n32k4, say), those of a "
+                     "kernel have a ':'"
+                   : "matmul_pack: b= is missing%s: hone's own layouts are n1 .. n%d",
                p->layout, HONE_MATMUL_WIDTH_MAX);
     p->count = s.given[KEY_BATCH] ? s.value[KEY_BATCH][0] : 1;
     HONE_CHECK(p->count >= 0, HONE_ERROR_FORMAT, "matmul_pack: batch=%" PRId64 " should be 0 or more", p->count);
@@ -214,8 +223,9 @@ static hone_status pack_parse(const char *text, void *problem)
                      : "matmul_pack: 'b_bytes' is missing: only the kernel that offers b=%s knows what it takes",
                p->layout);
     p->bytes = s.value[KEY_BYTES][0];
-    HONE_CHECK(!width || hone_matmul_layout_bytes(width, element_bytes(p), p->k, p->n, &p->bytes), HONE_ERROR_OVERFLOW,
-               "matmul_pack: %" PRId64 "x%" PRId64 " as %s does not fit in 63 bits", p->k, p->n, p->layout);
+    HONE_CHECK(!width || hone_matmul_layout_bytes(width, group_of(p), element_bytes(p), p->k, p->n, &p->bytes),
+               HONE_ERROR_OVERFLOW, "matmul_pack: %" PRId64 "x%" PRId64 " as %s does not fit in 63 bits", p->k, p->n,
+               p->layout);
     HONE_TRY(strides_parse(&s, across, p));
     return pack_check(p);
 }
@@ -242,7 +252,7 @@ static void pack_random(uint64_t seed, double flops, void *problem)
     hone_random               random = hone_random_seeded(seed), *r = &random;
     int64_t side = (int64_t)fmin(fmax(sqrt(flops), 4), 600), width = widths[hone_random_below(r, sizeof widths)];
     memset(p, 0, sizeof *p);
-    static const uint8_t types[] = {HONE_F32, HONE_F32, HONE_F32, HONE_F32, HONE_F64, HONE_F64, HONE_BF16, HONE_F16};
+    static const uint8_t types[] = {HONE_F32, HONE_F32, HONE_F32, HONE_F64, HONE_S8, HONE_S8, HONE_BF16, HONE_F16};
     p->type = types[hone_random_below(r, sizeof types)];
     p->unpack = hone_random_below(r, 10) < 4;
     p->k = between(r, hone_random_below(r, 20) ? 1 : 0, side);
@@ -250,8 +260,9 @@ static void pack_random(uint64_t seed, double flops, void *problem)
                                    : hone_max(1, width * between(r, 1, 4) + between(r, -1, 1));
     p->count = hone_random_below(r, 4) ? 1 : between(r, 0, 4);
     while ((double)(p->k * p->n * p->count) > flops && p->n > 1) p->n = p->n / 2 + 1 < p->n ? p->n / 2 + 1 : 1;
-    snprintf(p->layout, sizeof p->layout, "n%d", (int)width);
-    hone_matmul_layout_bytes(width, element_bytes(p), p->k, p->n, &p->bytes);
+    int64_t group = hone_random_below(r, 3) ? 1 : hone_random_below(r, 2) ? 2 : 4;
+    snprintf(p->layout, sizeof p->layout, group > 1 ? "n%dk%d" : "n%d", (int)width, (int)group);
+    hone_matmul_layout_bytes(width, group_of(p), element_bytes(p), p->k, p->n, &p->bytes);
 
     bool    across = hone_random_below(r, 10) < 4, plain = hone_random_below(r, 3) == 0;
     int64_t gap = plain ? 0 : between(r, 0, 9), first = plain || hone_random_below(r, 6) ? 1 : between(r, 2, 3);
@@ -275,7 +286,8 @@ static hone_status pack_generate(const void *problem, hone_data_kind kind, uint6
     if (values.integers) values.largest = kind == HONE_DATA_WIDE ? 0x1p23 : 100;
     if (roles[HONE_PACK_FROM].opaque) return HONE_OK;
     hone_role_fill(&roles[HONE_PACK_FROM], &into->at[HONE_PACK_FROM], into->items, &values, seed);
-    if (kind == HONE_DATA_NOT_FINITE && hone_role_count(&roles[HONE_PACK_FROM])) {
+    if (kind == HONE_DATA_NOT_FINITE && hone_dtype_floats(roles[HONE_PACK_FROM].type) &&
+        hone_role_count(&roles[HONE_PACK_FROM])) {
         hone_element_store(roles[HONE_PACK_FROM].type, hone_span_host(&into->at[HONE_PACK_FROM]), 0,
                            (double)(seed & 1 ? INFINITY : NAN));
     }
@@ -292,14 +304,15 @@ static bool pack_exact(const void *problem, hone_data_kind kind)
  * column. */
 static int64_t partner_of(const hone_matmul_pack_problem *p, int64_t at)
 {
-    int64_t width = width_of(p), panels = hone_divide_up(p->n, width);
+    int64_t width = width_of(p), panels = hone_divide_up(p->n, width), group = group_of(p);
+    int64_t lines = hone_divide_up(p->k, group), line = width * group, all = panels * lines * line;
     if (p->unpack) {
         int64_t j = at % p->n, k = at / p->n % p->k, matrix = at / p->n / p->k;
-        return ((matrix * panels + j / width) * p->k + k) * width + j % width;
+        return matrix * all + hone_matmul_layout_at(width, group, p->k, k, j);
     }
-    int64_t in = at % width, k = at / width % p->k, panel = at / width / p->k % panels;
-    int64_t matrix = at / width / p->k / panels, j = panel * width + in;
-    return j < p->n ? (matrix * p->k + k) * p->n + j : -1;
+    int64_t matrix = at / all, panel = at % all / (lines * line), in = at % line;
+    int64_t j = panel * width + in / group, k = at / line % lines * group + in % group;
+    return j < p->n && k < p->k ? (matrix * p->k + k) * p->n + j : -1;
 }
 
 static hone_status pack_reference(const void *problem, const hone_arguments *before, const hone_sample *sample,
@@ -328,8 +341,9 @@ static hone_status pack_reference(const void *problem, const hone_arguments *bef
 
 static const char *const *pack_suite(const char *name)
 {
-    static const char *const smoke[] = {"f32 n 37x65 b=n32", "f64 t 40x33 b=n16 batch=2", "f32 n 37x65 b=n32 unpack=1",
-                                        "bf16 n 37x65 b=n32", "f16 t 40x33 b=n16 unpack=1", NULL};
+    static const char *const smoke[] = {
+        "f32 n 37x65 b=n32",  "f64 t 40x33 b=n16 batch=2",   "f32 n 37x65 b=n32 unpack=1", "bf16 n 37x65 b=n32k2",
+        "s8 t 39x65 b=n32k4", "s8 n 39x65 b=n16k4 unpack=1", "f16 t 40x33 b=n16 unpack=1", NULL};
     static const char *const full[] = {"f32 n 4096x4096 b=n32", "f32 t 4096x4096 b=n32", "f32 n 768x3072 b=n32",
                                        "f32 n 768x3072 b=n32 unpack=1", "f64 n 1024x1024 b=n16", NULL};
     return !strcmp(name, "smoke") ? smoke : !strcmp(name, "full") ? full : NULL;

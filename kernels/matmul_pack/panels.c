@@ -1,6 +1,6 @@
 /* cpu.panels: packing into hone's own layouts and back, on this CPU. A panel is a unit of work, claimed by threads; it
  * is copied by the packing of the tiles' kit where the plain side is contiguous one way, else element by element. Types
- * that no tile is of, bf16 and f16, are copied here. */
+ * that no tile is of, bf16, f16 and s8, are copied here, and so are layouts with several k together. */
 #include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/status.h"
@@ -11,7 +11,7 @@
 typedef struct panels_plan {
     hone_matmul_pack_problem p;
     void (*pack)(const hone_matmul_pack_job *job);
-    int64_t                  width, panels;
+    int64_t                  width, panels, group;
     int                      threads, bytes;
 } panels_plan;
 
@@ -44,11 +44,63 @@ static void pack_16(const hone_matmul_pack_job *job)
         memset(to + line * job->to_line + job->length, 0, (size_t)(job->width - job->length) * sizeof *to);
 }
 
+/* The same of 8 bits. */
+static void pack_8(const hone_matmul_pack_job *job)
+{
+    enum { SIDE = 64 };
+    const char *from = job->from;
+    char       *to = job->to;
+    for (int64_t line = 0; line < job->lines; line += SIDE)
+        for (int64_t at = 0; at < job->length; at += SIDE) {
+            const int64_t lines = hone_min(job->lines, line + SIDE), ends = hone_min(job->length, at + SIDE);
+            for (int64_t i = line; i < lines; i++) {
+                const char *x = from + i * job->from_line;
+                char       *y = to + i * job->to_line;
+                if (job->from_at == 1)
+                    memcpy(y + at, x + at, (size_t)(ends - at));
+                else
+                    for (int64_t j = at; j < ends; j++) y[j] = x[j * job->from_at];
+            }
+        }
+    for (int64_t line = 0; job->length < job->width && line < job->lines; line++)
+        memset(to + line * job->to_line + job->length, 0, (size_t)(job->width - job->length));
+}
+
+/* One group of k of one panel, elements of `size` bytes: from rows `row` bytes apart, columns `column` bytes apart. */
+static inline void interleave(const char *from, int64_t row, int64_t column, int64_t rows, int64_t columns,
+                              int64_t group, char *to, size_t size, bool back)
+{
+    for (int64_t j = 0; j < columns; j++)
+        for (int64_t g = 0; g < rows; g++) {
+            char       *packed = to + (j * group + g) * (int64_t)size;
+            const char *plain = from + g * row + j * column;
+            if (back)
+                memcpy((char *)(uintptr_t)plain, packed, size);
+            else
+                memcpy(packed, plain, size);
+        }
+}
+
+static void group_of_k(const char *from, int64_t row, int64_t column, int64_t rows, int64_t columns, int64_t group,
+                       char *to, int size, bool back)
+{
+    if (size == 1 && column == 1 && group == 4 && rows == 4) /* the usual ones, so that they are made well */
+        interleave(from, row, 1, 4, columns, 4, to, 1, back);
+    else if (size == 2 && column == 2 && group == 2 && rows == 2)
+        interleave(from, row, 2, 2, columns, 2, to, 2, back);
+    else if (size == 1)
+        interleave(from, row, column, rows, columns, group, to, 1, back);
+    else if (size == 2)
+        interleave(from, row, column, rows, columns, group, to, 2, back);
+    else
+        interleave(from, row, column, rows, columns, group, to, (size_t)size, back);
+}
+
 static const char *panels_refuses(const hone_request *request)
 {
     const hone_matmul_pack_problem *p = request->problem;
     if (!hone_matmul_layout_width(p->layout)) return "the layout is a kernel's own";
-    if (hone_dtype_bits((hone_dtype)p->type) != 16 && !hone_matmul_tile_for(request->device, p->type))
+    if (hone_dtype_bits((hone_dtype)p->type) > 16 && !hone_matmul_tile_for(request->device, p->type))
         return "no tile for this type";
     return NULL;
 }
@@ -78,7 +130,9 @@ static hone_status panels_prepare(const hone_request *request, const hone_config
     plan->p = *(const hone_matmul_pack_problem *)request->problem;
     /* The kits of short types widen what they copy; panels keep it as it is. */
     const hone_matmul_tile *tile = hone_matmul_tile_for(request->device, plan->p.type);
-    plan->pack = tile && hone_dtype_bits((hone_dtype)plan->p.type) > 16 ? tile->kit->pack : pack_16;
+    const int bits = hone_dtype_bits((hone_dtype)plan->p.type);
+    plan->pack = tile && bits > 16 ? tile->kit->pack : bits == 16 ? pack_16 : pack_8;
+    plan->group = hone_matmul_layout_group(plan->p.layout);
     plan->width = hone_matmul_layout_width(plan->p.layout);
     plan->panels = hone_divide_up(plan->p.n, plan->width);
     plan->bytes = hone_dtype_bits((hone_dtype)plan->p.type) / 8;
@@ -110,6 +164,19 @@ static void panel_unpack(const panels_plan *plan, char *plain, const char *packe
     }
 }
 
+/* There or back, with several k together. */
+static void panel_grouped(const panels_plan *plan, char *plain, char *packed, int64_t columns)
+{
+    const hone_matmul_pack_problem *p = &plan->p;
+    const int64_t group = plan->group, line = plan->width * group * plan->bytes;
+    for (int64_t k = 0; k < p->k; k += group, packed += line) {
+        const int64_t rows = hone_min(group, p->k - k);
+        if (!p->unpack && (rows < group || columns < plan->width)) memset(packed, 0, (size_t)line);
+        group_of_k(plain + k * p->row * plan->bytes, p->row * plan->bytes, p->column * plan->bytes, rows, columns,
+                   group, packed, plan->bytes, p->unpack);
+    }
+}
+
 static void worker(void *argument, int chunk)
 {
     const panels_work              *work = argument;
@@ -120,8 +187,11 @@ static void worker(void *argument, int chunk)
         const int64_t matrix = unit / plan->panels, panel = unit % plan->panels, column = panel * plan->width;
         const int64_t columns = hone_min(plan->width, p->n - column);
         char         *plain = work->plain + (matrix * p->matrix + column * p->column) * plan->bytes;
-        char         *packed = work->packed + matrix * p->bytes + panel * p->k * plan->width * plan->bytes;
-        if (p->unpack)
+        const int64_t rows = hone_round_up(p->k, plan->group);
+        char         *packed = work->packed + matrix * p->bytes + panel * rows * plan->width * plan->bytes;
+        if (plan->group > 1)
+            panel_grouped(plan, plain, packed, columns);
+        else if (p->unpack)
             panel_unpack(plan, plain, packed, columns);
         else
             panel_pack(plan, plain, packed, columns);

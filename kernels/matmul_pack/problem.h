@@ -9,7 +9,8 @@
  * dimension tells, bs= how far apart the plain matrices stand. unpack=1 goes from the layout back to plain. b_bytes= is
  * what one packed matrix takes, where the layout is a kernel's own.
  *
- * What lies beyond n in the last panel is 0 after packing, and never read when unpacking. */
+ * What lies beyond n in the last panel, and beyond k in its last group, is 0 after packing, and never read when
+ * unpacking. */
 #ifndef HONE_KERNELS_MATMUL_PACK_PROBLEM_H
 #define HONE_KERNELS_MATMUL_PACK_PROBLEM_H
 

@@ -4,6 +4,7 @@
  * check), and that what is written overlaps nothing, in every call again, since that rests on addresses. */
 #include <string.h>
 
+#include "base/element.h"
 #include "base/overlap.h"
 #include "base/size.h"
 #include "kernels/matmul/problem.h"
@@ -87,12 +88,32 @@ static hone_status broadcast(const matmul_call *call, int at, int own, int64_t *
     return HONE_OK;
 }
 
+/* Zero points: only whether they are 0 is part of the problem. */
+static hone_status add_zeros(matmul_call *call, const hone_matmul_options *o)
+{
+    const double     values[] = {o->a_zero, o->b_zero};
+    const hone_dtype types[] = {call->tensor[HONE_MATMUL_A]->dtype, call->tensor[HONE_MATMUL_B]->dtype};
+    for (int i = 0; i < 2; i++) {
+        if (values[i] == 0) continue;
+        HONE_CHECK(hone_dtype_floats(types[i]) || hone_element_rounded(types[i], values[i]) == values[i],
+                   HONE_ERROR_ARGUMENT, "matmul: %s is %g; it should be a whole number that %s, which is %s, can hold",
+                   i ? "b_zero" : "a_zero", values[i], i ? "b" : "a", hone_dtype_name(types[i]));
+        call->problem.zeros |= (uint8_t)(i ? HONE_MATMUL_ZERO_B : HONE_MATMUL_ZERO_A);
+    }
+    if (!call->problem.zeros) return HONE_OK;
+    for (int i = call->scalars; i < HONE_MATMUL_VALUES; i++) call->scalar[i] = (hone_scalar){0, NULL};
+    call->scalars = HONE_MATMUL_VALUES;
+    call->scalar[HONE_MATMUL_A_ZERO].value = o->a_zero;
+    call->scalar[HONE_MATMUL_B_ZERO].value = o->b_zero;
+    return HONE_OK;
+}
+
 static hone_status add_step(matmul_call *call, const hone_step *given, int index)
 {
     hone_epilogue_step *step = &call->problem.step[index];
     const hone_tensor  *t = given->tensor, *c = call->tensor[HONE_MATMUL_C];
     int                 at = HONE_MATMUL_STEP0 + index;
-    HONE_CHECK(given->kind > HONE_STEP_NONE && given->kind <= HONE_STEP_SILU_GRADIENT, HONE_ERROR_ARGUMENT,
+    HONE_CHECK(given->kind > HONE_STEP_NONE && given->kind <= HONE_STEP_SHIFT, HONE_ERROR_ARGUMENT,
                "matmul: step %d is of the kind %d, which is none", index, (int)given->kind);
     hone_step_operand wants = hone_step_operand_of(given->kind);
     step->kind = given->kind;
@@ -103,12 +124,13 @@ static hone_status add_step(matmul_call *call, const hone_step *given, int index
     HONE_CHECK(t->rank >= own && t->rank - own <= c->rank - 2, HONE_ERROR_SHAPE,
                "%s has rank %d; the step takes %s, with no more batch dimensions than c", operand_names[at], t->rank,
                own == 2 ? "a matrix" : "a vector");
-    if (t->dtype != c->dtype) { /* a vector may be f32 beside a c of fewer bits: the op's own check */
-        HONE_CHECK(own == 1 && t->dtype == HONE_F32, HONE_ERROR_TYPE, "%s is %s, c is %s; they must agree%s",
-                   operand_names[at], hone_dtype_name(t->dtype), hone_dtype_name(c->dtype),
-                   own == 1 ? ", or it be f32" : "");
-        step->type = t->dtype;
-    }
+    /* What vectors are, f32 beside whole numbers; and may be, f32 beside a c of fewer bits: the op's own check. */
+    hone_dtype usual = hone_matmul_step_type(&call->problem, index);
+    HONE_CHECK(t->dtype == usual || (own == 1 && t->dtype == HONE_F32), HONE_ERROR_TYPE,
+               usual == c->dtype ? "%s is %s, c is %s; they must agree%s" : "%s is %s, c is %s; it must be f32",
+               operand_names[at], hone_dtype_name(t->dtype), hone_dtype_name(c->dtype),
+               own == 1 ? ", or it be f32 beside bf16 or f16" : "");
+    step->type = t->dtype == usual ? 0 : (int32_t)t->dtype;
     int64_t rows = c->shape[c->rank - 2], columns = c->shape[c->rank - 1], last = t->shape[t->rank - 1];
     int64_t length = wants == HONE_OPERAND_ROWS ? rows : columns;
     HONE_CHECK(last == length, HONE_ERROR_SHAPE,
@@ -260,6 +282,7 @@ static hone_status describe(matmul_call *call, const hone_be_device *device, con
     call->tensor[HONE_MATMUL_C] = c;
     call->scalar[HONE_MATMUL_ALPHA] = (hone_scalar){options->alpha, NULL};
     call->scalar[HONE_MATMUL_BETA] = (hone_scalar){options->beta, NULL};
+    HONE_TRY(add_zeros(call, options));
     for (int s = 0; s < options->step_count; s++) call->scalar[HONE_MATMUL_VALUE0 + s] = (hone_scalar){0, NULL};
 
     if (weights) view_weights(call, weights);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/element.h"
 #include "base/alloc.h"
 #include "base/overlap.h"
 #include "base/size.h"
@@ -51,8 +52,8 @@ static int element_bytes(hone_dtype type)
 
 static hone_status check_type(hone_dtype type, const char *where)
 {
-    HONE_CHECK(type == HONE_F32 || type == HONE_F64 || type == HONE_BF16 || type == HONE_F16, HONE_ERROR_TYPE,
-               "%s: b is %s; it should be f32, f64, bf16 or f16", where, hone_dtype_name(type));
+    HONE_CHECK(hone_dtype_floats(type) || type == HONE_S8, HONE_ERROR_TYPE,
+               "%s: b is %s; it should be f32, f64, bf16, f16 or s8", where, hone_dtype_name(type));
     return HONE_OK;
 }
 
@@ -90,6 +91,7 @@ static hone_matmul_problem product_of(const hone_rt_weights *weights, int64_t m)
     hone_matmul_problem p;
     memset(&p, 0, sizeof p);
     p.type_a = p.type_b = p.type_c = (uint8_t)b->dtype;
+    if (b->dtype == HONE_S8) p.type_a = HONE_U8, p.type_c = HONE_S32;
     p.m = m;
     p.k = b->shape[b->rank - 2];
     p.n = b->shape[b->rank - 1];

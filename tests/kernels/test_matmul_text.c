@@ -113,6 +113,13 @@ static void words_mean_what_they_say(void **state)
     assert_int_equal(p.step[0].type, HONE_F32);
     assert_int_equal(p.step[1].type, 0);
     assert_int_equal(hone_matmul_step_type(&p, 1), HONE_F16);
+    assert_int_equal(hone_matmul_op.parse("u8:s8:s8 nn 8x33x7 +scale_columns+residual+shift a_zero=1 b=n32k4", &p),
+                     HONE_OK);
+    assert_int_equal(p.zeros, HONE_MATMUL_ZERO_A);
+    assert_int_equal(p.b_bytes, 64 * 8);
+    assert_int_equal(hone_matmul_step_type(&p, 0), HONE_F32);
+    assert_int_equal(hone_matmul_step_type(&p, 1), HONE_S8);
+    assert_int_equal(hone_matmul_b_offset(&p, 6, 32), 32 * 8 + 1 * 32 * 4 + 0 * 4 + 2);
 }
 
 /* A plain problem with b laid out is what its text says, and an opaque one is taken apart into what it came from. */
@@ -167,7 +174,8 @@ static void texts_are_short(void **state)
                                         "f32 tn 8x9x5 +bias batch=2x3 b=n1024 bsb=1x0",
                                         "f64 nn 8x9x5 b=onednn:BA16a64b4a b_bytes=4096",
                                         "f32 nn 4x5x6 +store+relu batch=2x3 beta=1", "bf16:bf16:f32 nt 3x5x7",
-                                        "f16 nn 3x5x7 +bias:f32+gelu b=n16"};
+                                        "f16 nn 3x5x7 +bias:f32+gelu b=n16", "s8 nn 3x5x7 a_zero=1 b_zero=1",
+                                        "u8:s8:s32 nt 3x5x7 +scale_rows+shift beta=1 b_zero=1"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         hone_matmul_problem p;
@@ -211,6 +219,13 @@ static const struct {
     {"bf16 nn 4x4x4 +residual:f32", HONE_ERROR_TYPE, "a vector"},
     {"bf16 nn 4x4x4 +relu:f32", HONE_ERROR_TYPE, "a vector"},
     {"bf16 nn 4x4x4 +bias:", HONE_ERROR_FORMAT, "no type"},
+    {"u8 nn 4x4x4", HONE_ERROR_TYPE, "b s8"},
+    {"u8:s8:u8 nn 4x4x4 +bias:f32", HONE_ERROR_TYPE, "fewer bits"},
+    {"s8:s8:s32 nn 4x4x4 a_zero=2", HONE_ERROR_FORMAT, "0 or 1"},
+    {"bf16 nn 4x4x4 a_zero=1", HONE_ERROR_ARGUMENT, "whole numbers"},
+    {"s8 nn 4x4x4 b=n32k3", HONE_ERROR_FORMAT, "n32k4"},
+    {"s8 nn 4x4x4 b=n32k", HONE_ERROR_FORMAT, "n32k4"},
+    {"s8 nn 4x4x4 b=n32k44", HONE_ERROR_FORMAT, "n32k4"},
     {"f32", HONE_ERROR_FORMAT, "layouts"},
     {"f32 nx 4x4x4", HONE_ERROR_FORMAT, "nn, nt, tn or tt"},
     {"f32 nnn 4x4x4", HONE_ERROR_FORMAT, "nn, nt, tn or tt"},
@@ -344,11 +359,14 @@ static void structs_are_checked(void **state)
     change;                                                                                                            \
     assert_int_equal(hone_matmul_op.check(&p), status)
     REFUSED(p.type_b = HONE_F64, HONE_ERROR_TYPE);
-    REFUSED(p.type_a = p.type_b = p.type_c = HONE_S8, HONE_ERROR_TYPE);
+    REFUSED(p.type_a = p.type_b = p.type_c = HONE_S32, HONE_ERROR_TYPE);
     REFUSED(p.type_a = p.type_b = p.type_c = 77, HONE_ERROR_TYPE);
     REFUSED(p.m = -1, HONE_ERROR_SHAPE);
     REFUSED(p.reads_c = 2, HONE_ERROR_ARGUMENT);
-    REFUSED(p.zero = 1, HONE_ERROR_ARGUMENT);
+    REFUSED(p.zeros = 1, HONE_ERROR_ARGUMENT);
+    REFUSED((p.type_a = p.type_b = HONE_S8, p.type_c = HONE_S32, p.zeros = 4), HONE_ERROR_ARGUMENT);
+    REFUSED((p.type_a = p.type_b = HONE_U8, p.type_c = HONE_S32), HONE_ERROR_TYPE);
+    REFUSED((p.type_a = p.type_b = HONE_S8, p.type_c = HONE_BF16), HONE_ERROR_TYPE);
     REFUSED(p.accuracy = 1u << 20, HONE_ERROR_ARGUMENT);
     REFUSED(p.batch_rank = 4, HONE_ERROR_SHAPE);
     REFUSED(p.batch[0] = 4, HONE_ERROR_SHAPE);

@@ -245,11 +245,14 @@ static double step_truth(hone_step_kind kind, double x, double t)
     switch (kind) {
     case HONE_STEP_BIAS:
     case HONE_STEP_BIAS_ROWS:
+    case HONE_STEP_SHIFT:
     case HONE_STEP_RESIDUAL: return x + t;
     case HONE_STEP_RELU: return x > 0 ? x : 0;
     case HONE_STEP_GELU: return x / 2 * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
     case HONE_STEP_GELU_ERF: return x / 2 * erfc(-x / sqrt(2));
     case HONE_STEP_SILU: return x / (1 + exp(-x));
+    case HONE_STEP_SCALE_COLUMNS:
+    case HONE_STEP_SCALE_ROWS:
     case HONE_STEP_SCALE: return x * t;
     case HONE_STEP_RELU_GRADIENT: return x * (t > 0);
     case HONE_STEP_GELU_GRADIENT:
@@ -277,7 +280,7 @@ static void finishes_step(void **state)
         c.memory = guarded_make(50000), t.memory = guarded_make(50000), before.memory = guarded_make(50000);
         const bool f64 = tile->type == HONE_F64;
         const hone_dtype types[] = {sums_of(tile), f64 ? HONE_F64 : HONE_BF16, f64 ? HONE_F64 : HONE_F16};
-        for (int kind = HONE_STEP_NONE; kind <= HONE_STEP_SILU_GRADIENT; kind++)
+        for (int kind = HONE_STEP_NONE; kind <= HONE_STEP_SHIFT; kind++)
             for (int turn = 0; turn < 40; turn++) {
                 const int64_t m = 1 + (int64_t)hone_random_below(&r, (uint64_t)tile->m);
                 const int64_t n = 1 + (int64_t)hone_random_below(&r, (uint64_t)tile->n);

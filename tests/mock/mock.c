@@ -271,6 +271,9 @@ static double step_of(const hone_matmul_problem *p, int s, double x, char *opera
     case HONE_STEP_RESIDUAL: return x + load(operand, at, type);
     case HONE_STEP_RELU: return x > 0 || isnan(x) ? x : 0;
     case HONE_STEP_SCALE: return x * value;
+    case HONE_STEP_SCALE_COLUMNS:
+    case HONE_STEP_SCALE_ROWS: return x * load(operand, at, type);
+    case HONE_STEP_SHIFT: return x + value;
     case HONE_STEP_STORE: store(operand, at, type, x); return x;
     case HONE_STEP_RELU_GRADIENT: return load(operand, at, type) > 0 ? x : 0;
     default: complain("a step was launched that the mock refuses"); return x;
@@ -679,6 +682,7 @@ static const char *refuses(const hone_request *request, int kernel)
     if (mock.kernel[kernel].refusal) return mock.kernel[kernel].refusal;
     if (p->pointers) return "it takes no arrays of pointers";
     if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
+    if (p->type_c != HONE_F64 && hone_matmul_not_all(p, HONE_F32)) return hone_matmul_not_all(p, HONE_F32);
     for (int s = 0; s < p->step_count; s++)
         if (!hone_step_exact((hone_step_kind)p->step[s].kind)) return "it knows steps that are exact, and no others";
     return NULL;

@@ -805,7 +805,7 @@ static void weights(void **state)
     CASE(HONE_OK, "", (w->packing.layout = "n3", pack(w)));
     CASE(HONE_ERROR_SHAPE, "b has rank 1", (w->b = hone_vector(HONE_F32, 5, arena + B_AT), pack(w)));
     CASE(HONE_ERROR_SHAPE, "b has rank -1", (w->b.rank = -1, pack(w)));
-    CASE(HONE_ERROR_TYPE, "b is s8; it should be f32, f64, bf16 or f16", (w->b.dtype = HONE_S8, pack(w)));
+    CASE(HONE_ERROR_TYPE, "b is u8; it should be f32, f64, bf16, f16 or s8", (w->b.dtype = HONE_U8, pack(w)));
     CASE(HONE_ERROR_TYPE, "b has the type 99", (w->b.dtype = (hone_dtype)99, pack(w)));
     CASE(HONE_ERROR_ARGUMENT, "b has 15 elements, but no memory", (w->b.data = NULL, pack(w)));
     CASE(HONE_ERROR_ARGUMENT, "not aligned to its 4-byte", (w->b.data = arena + B_AT + 1, pack(w)));
@@ -862,7 +862,7 @@ static void weights(void **state)
     CASE(HONE_ERROR_ARGUMENT, "not ended by a zero", (memset(w->packed.layout, 'n', 32), adopt(w)));
     CASE(HONE_ERROR_ARGUMENT, "'k8' is no layout", (w->packed.layout[0] = 'k', adopt(w)));
     CASE(HONE_ERROR_ARGUMENT, "has no name", (w->packed.layout[0] = w->packed.layout[1] = 0, adopt(w)));
-    CASE(HONE_ERROR_TYPE, "weights adopt: b is s8", (w->packed.dtype = HONE_S8, adopt(w)));
+    CASE(HONE_ERROR_TYPE, "weights adopt: b is u8", (w->packed.dtype = HONE_U8, adopt(w)));
     CASE(HONE_ERROR_TYPE, "the type 0", (w->packed.dtype = HONE_DTYPE_NONE, adopt(w)));
     CASE(HONE_ERROR_SHAPE, "rank is 1", (w->packed.rank = 1, adopt(w)));
     CASE(HONE_ERROR_SHAPE, "rank 9", (w->packed.rank = 9, adopt(w)));

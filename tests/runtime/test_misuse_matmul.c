@@ -119,8 +119,8 @@ static void matmul_without_operands(void **state)
 static void matmul_types(void **state)
 {
     world      *w = *state;
-    hone_dtype  narrow[] = {HONE_S64, HONE_S32, HONE_S8, HONE_U8, HONE_S4};
-    const char *names[] = {"s64", "s32", "s8", "u8", "s4"};
+    hone_dtype  narrow[] = {HONE_S64, HONE_S32, HONE_U8, HONE_S4};
+    const char *names[] = {"s64", "s32", "u8", "s4"};
     ROW(EVERY, HONE_ERROR_TYPE, "matmul: a has the type 0, which is none", w->a.dtype = HONE_DTYPE_NONE);
     ROW(EVERY, HONE_ERROR_TYPE, "matmul: b has the type 10", w->b.dtype = (hone_dtype)10);
     ROW(EVERY, HONE_ERROR_TYPE, "matmul: c has the type -1", w->c.dtype = (hone_dtype)-1);
@@ -136,7 +136,23 @@ static void matmul_types(void **state)
         w->a.dtype = w->b.dtype = w->c.dtype = HONE_BF16; w->t[0] = hone_matrix(HONE_F32, 4, 3, arena + T_AT));
     ROW(EVERY, HONE_ERROR_TYPE, "the operand of step 0 is f16, c is bf16", set_step(w, 0, HONE_STEP_BIAS, &w->t[0]);
         w->a.dtype = w->b.dtype = w->c.dtype = HONE_BF16; w->t[0] = hone_vector(HONE_F16, 3, arena + T_AT));
-    for (int i = 0; i < 5; i++)
+    ROW(EVERY, HONE_ERROR_TYPE, "a is s8, b is u8 and c is s32", w->a.dtype = HONE_S8; w->b.dtype = HONE_U8;
+        w->c.dtype = HONE_S32);
+    ROW(EVERY, HONE_ERROR_TYPE, "a is u8, b is s8 and c is bf16", w->a.dtype = HONE_U8; w->b.dtype = HONE_S8;
+        w->c.dtype = HONE_BF16);
+    ROW(EVERY, HONE_ERROR_TYPE, "the operand of step 0 is s32, c is s32; it must be f32",
+        w->a.dtype = w->b.dtype = HONE_S8; w->c.dtype = HONE_S32; set_step(w, 0, HONE_STEP_SCALE_COLUMNS, &w->t[0]);
+        w->t[0] = hone_vector(HONE_S32, 3, arena + T_AT));
+    ROW(EVERY, HONE_ERROR_ARGUMENT, "zero points are told, but a is f32", w->options.b_zero = 1);
+    ROW(EVERY, HONE_ERROR_ARGUMENT, "a_zero is 256", w->a.dtype = HONE_U8; w->b.dtype = HONE_S8;
+        w->c.dtype = HONE_S32; w->options.a_zero = 256);
+    ROW(EVERY, HONE_ERROR_ARGUMENT, "a_zero is -1", w->a.dtype = HONE_U8; w->b.dtype = HONE_S8;
+        w->c.dtype = HONE_S32; w->options.a_zero = -1);
+    ROW(EVERY, HONE_ERROR_ARGUMENT, "b_zero is 0.5", w->a.dtype = HONE_U8; w->b.dtype = HONE_S8;
+        w->c.dtype = HONE_S32; w->options.b_zero = 0.5);
+    ROW(EVERY, HONE_ERROR_ARGUMENT, "b_zero is nan", w->a.dtype = HONE_U8; w->b.dtype = HONE_S8;
+        w->c.dtype = HONE_S32; w->options.b_zero = NAN);
+    for (int i = 0; i < 4; i++)
         ROW(EVERY, HONE_ERROR_TYPE, names[i], w->a.dtype = w->b.dtype = w->c.dtype = narrow[i]);
     ROW(EVERY, HONE_ERROR_TYPE, "the operand of step 0 is f64, c is f32", set_step(w, 0, HONE_STEP_BIAS, &w->t[0]);
         w->t[0] = hone_vector(HONE_F64, 3, arena + T_AT));
@@ -479,11 +495,11 @@ static void matmul_options_and_steps(void **state)
         ROW(EVERY, HONE_ERROR_ARGUMENT, words, for (int i = 0; i < s; i++) set_step(w, i, HONE_STEP_RELU, NULL);
             set_step(w, s, HONE_STEP_BIAS, NULL));
     }
-    ROW(EVERY, HONE_ERROR_ARGUMENT, "step 0 is of the kind 14", set_step(w, 0, (hone_step_kind)14, NULL));
+    ROW(EVERY, HONE_ERROR_ARGUMENT, "step 0 is of the kind 17", set_step(w, 0, (hone_step_kind)17, NULL));
     ROW(EVERY, HONE_ERROR_ARGUMENT, "step 0 is of the kind -1", set_step(w, 0, (hone_step_kind)-1, NULL));
     ROW(EVERY, HONE_ERROR_ARGUMENT, "step 0 is of the kind", set_step(w, 0, (hone_step_kind)0x7fffffff, NULL));
     ROW(EVERY, HONE_ERROR_ARGUMENT, "the operand of step 0 is NULL", set_step(w, 0, HONE_STEP_BIAS_ROWS, NULL));
-    for (int kind = HONE_STEP_RESIDUAL; kind <= HONE_STEP_SILU_GRADIENT; kind++)
+    for (int kind = HONE_STEP_RESIDUAL; kind <= HONE_STEP_SCALE_ROWS; kind++)
         if (kind != HONE_STEP_SCALE)
             ROW(SINGLE, HONE_ERROR_ARGUMENT, "the operand of step 0 is NULL",
                 set_step(w, 0, (hone_step_kind)kind, NULL));

@@ -242,6 +242,32 @@ static hone_status matmul_with_steps(world *w)
     return multiply(w, 90, 70, 50, &options);
 }
 
+/* Other types than f32: c is untouched where it fails. */
+static hone_status typed_matmul(world *w, hone_dtype type_a, hone_dtype type_b, hone_dtype type_c, double a_zero)
+{
+    enum { M = 9, N = 40, K = 33 };
+    hone_matmul_options options = HONE_MATMUL_OPTIONS;
+    hone_tensor         a = hone_matrix(type_a, M, K, a_memory), b = hone_matrix(type_b, K, N, b_memory);
+    hone_tensor         c = hone_matrix(type_c, M, N, c_memory);
+    const size_t        bytes = M * N * sizeof(float);
+    options.a_zero = a_zero;
+    memset(c_memory, 0x11, bytes);
+    memset(expected, 0x11, bytes);
+    hone_status status = hone_matmul(w->stream, &a, &b, &c, &options);
+    if (status != HONE_OK) assert_memory_equal(c_memory, expected, bytes);
+    return status;
+}
+
+static hone_status matmul_of_halves(world *w)
+{
+    return typed_matmul(w, HONE_BF16, HONE_BF16, HONE_F16, 0);
+}
+
+static hone_status matmul_of_whole(world *w)
+{
+    return typed_matmul(w, HONE_U8, HONE_S8, HONE_S8, 7);
+}
+
 static hone_status far_matmul(world *w)
 {
     hone_tensor a = hone_tensor_in(w->far_buffer, 0, matrix(NULL, 4, 3)),
@@ -415,6 +441,8 @@ static const struct scene {
     {"matmul", small_matmul, 1},
     {"matmul with scratch", matmul_with_scratch, 2},
     {"matmul with steps", matmul_with_steps, 1},
+    {"matmul of halves", matmul_of_halves, 1},
+    {"matmul of whole numbers", matmul_of_whole, 1},
     {"matmul on the mock, with scratch", far_matmul, 3},
     {"matmul, seventy problems", many_plans, 70},
     {"matmul_many", matmul_many, 1},

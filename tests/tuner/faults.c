@@ -66,10 +66,65 @@ static double load(hone_dtype type, const void *at, int64_t offset)
     return hone_element_load(type, at, offset);
 }
 
+/* Whole numbers, wrongly read. */
+static int64_t whole(const doing *d, hone_dtype type, const void *at, int64_t offset, bool of_a)
+{
+    fault   wrong = d->way->wrong;
+    double  zero = d->p->zeros ? d->arguments->scalars[of_a ? HONE_MATMUL_A_ZERO : HONE_MATMUL_B_ZERO].value : 0;
+    int64_t x = (int64_t)load(type, at, offset);
+    if (wrong == FAULT_ZERO_A && of_a) zero = 0;
+    if (wrong == FAULT_ZERO_B && !of_a) zero = 0;
+    if (wrong == FAULT_ZERO_SIGN && of_a) zero = -zero;
+    if (wrong == FAULT_READ_SIGNED && of_a && type == HONE_U8) x = (int8_t)x;
+    if (wrong == FAULT_READ_UNSIGNED && of_a && type == HONE_S8) x = (uint8_t)x;
+    return x - (int64_t)zero;
+}
+
+static double sum_whole(const doing *d, int64_t i, int64_t j)
+{
+    const hone_matmul_problem *p = d->p;
+    fault                      wrong = d->way->wrong;
+    int64_t                    total = 0, pair = 0;
+    float                      real = 0;
+    int64_t                    first = wrong == FAULT_FIRST_K, last = p->k - (wrong == FAULT_LAST_K && p->k > 0);
+    if (wrong == FAULT_TAIL_K) last = last / 4 * 4;
+    for (int64_t k = first; k < last; k++) {
+        int64_t x = whole(d, (hone_dtype)p->type_a, d->a, i * p->a_row + k * p->a_column, true);
+        int64_t y = whole(d, (hone_dtype)p->type_b, d->b, hone_matmul_b_offset(p, k, j), false);
+        real += (float)(x * y);
+        if (wrong != FAULT_PAIRS_HELD) {
+            total += x * y;
+            continue;
+        }
+        pair += x * y; /* two products in 16 bits, held at their ends */
+        if (k % 2 == 0 && k + 1 < last) continue;
+        total += pair > 32767 ? 32767 : pair < -32768 ? -32768 : pair;
+        pair = 0;
+    }
+    return wrong == FAULT_SUM_REAL ? (double)real : (double)(int32_t)(uint32_t)total;
+}
+
+/* Results of whole numbers, wrongly rounded or held. */
+static double to_whole(const doing *d, double x)
+{
+    hone_dtype type = (hone_dtype)d->p->type_c;
+    switch (d->way->wrong) {
+    case FAULT_CUT_WHOLE: return trunc(x);
+    case FAULT_TIES_WHOLE: return round(x);
+    case FAULT_NOT_HELD: {
+        int64_t wide = (int64_t)fmax(fmin(nearbyint(x), 1e15), -1e15);
+        return type == HONE_S8 ? (double)(int8_t)wide : type == HONE_U8 ? (double)(uint8_t)wide : x;
+    }
+    case FAULT_HELD_EVENLY: return type == HONE_S8 && x < -127 ? -127 : x;
+    default: return x;
+    }
+}
+
 /* To c's type, of whose significant bits there are so many. */
 static double to_result(const doing *d, double x)
 {
     int bits = d->p->type_c == HONE_BF16 ? 8 : 11;
+    if (!hone_dtype_floats((hone_dtype)d->p->type_c)) return to_whole(d, x);
     if (d->p->type_c != HONE_BF16 && d->p->type_c != HONE_F16) return x;
     switch (d->way->wrong) {
     case FAULT_TIES_AWAY: { /* from 0 */
@@ -158,6 +213,13 @@ static double product_of(const doing *d, int64_t i, int64_t j, double c)
     honest                     right = d->way->right;
     int64_t                    last = p->k, first = 0, skipped = -1;
     double                     sum = 0, alpha = wrong == FAULT_ALPHA_IGNORED ? 1 : d->alpha;
+    if (hone_matmul_integers(p)) {
+        sum = p->k ? sum_whole(d, i, j) : 0;
+        if (p->type_c == HONE_S32 && alpha == 1 && !p->reads_c && !p->step_count && wrong != FAULT_SUM_IN_F32)
+            return sum;
+        sum = rounded(d, rounded(d, alpha) * rounded(d, sum));
+        return right == HONEST_C_FIRST && p->reads_c ? rounded(d, sum + rounded(d, d->beta * c)) : sum;
+    }
     if (wrong == FAULT_BITS_RUNS && d->way->launches % 2) right = HONEST_BACKWARDS;
     if (wrong == FAULT_BITS_THREADS && d->threads > 1) right = HONEST_BACKWARDS;
     if (wrong == FAULT_BITS_ALIGNMENT && (uintptr_t)d->a % 64 == 0) right = HONEST_BACKWARDS;
@@ -205,6 +267,7 @@ static double operand_of(const doing *d, int s, int64_t i, int64_t j)
     const hone_epilogue_step *step = &d->p->step[s];
     fault                     wrong = d->way->wrong;
     if (!d->step[s] || step->kind == HONE_STEP_STORE) return 0;
+    if (wrong == FAULT_SCALE_SHIFTED && hone_step_is_scales((hone_step_kind)step->kind)) j = (j + 1) % d->p->n;
     if (wrong == FAULT_BIAS_SHIFTED) j = (j + 1) % d->p->n;
     if (wrong == FAULT_BIAS_ROWS) j = i % d->p->n;
     if (wrong == FAULT_BIAS_LAST && j == d->p->n - 1) return 0;

@@ -69,6 +69,22 @@
     X(FAULT_ROUNDED_TWICE, "results rounded twice", "bf16 nn 32x32x64|f16 nn 64x64x700|bf16 nn 32x32x64 +bias+relu")   \
     X(FAULT_SUM_IN_C, "sums kept in c every 64th k", "bf16 nn 8x8x256|f16 nn 16x16x256|bf16 nt 9x9x1000")              \
     X(FAULT_STEPS_IN_C, "the steps done to what is rounded", "bf16 nn 8x8x8 +bias:f32|f16 nn 8x8x8 +scale+residual")   \
+    X(FAULT_ZERO_A, "a's zero point forgotten", "u8:s8:s32 nn 8x8x8 a_zero=1|u8:s8:f32 nn 8x8x300 a_zero=1 b_zero=1")  \
+    X(FAULT_ZERO_B, "b's zero point forgotten", "u8:s8:s32 nn 8x8x8 b_zero=1|s8 nn 8x8x64 a_zero=1 b_zero=1")          \
+    X(FAULT_ZERO_SIGN, "a's zero point added", "u8:s8:s32 nn 8x8x8 a_zero=1|s8 nn 8x8x8 a_zero=1")                     \
+    X(FAULT_READ_SIGNED, "u8 read as s8", "u8:s8:s32 nn 8x8x8|u8:s8:u8 nn 8x8x100")                                    \
+    X(FAULT_READ_UNSIGNED, "s8 read as u8", "s8:s8:s32 nn 8x8x8|s8 nn 8x8x100 +bias")                                  \
+    X(FAULT_PAIRS_HELD, "pairs of products held in 16 bits",                                                           \
+      "u8:s8:s32 nn 8x8x8|u8:s8:f32 nn 16x16x64|u8:s8:u8 nn 8x8x9")                                                    \
+    X(FAULT_SUM_REAL, "whole numbers summed in f32", "u8:s8:s32 nn 8x8x20000 b_zero=1")                                \
+    X(FAULT_SUM_IN_F32, "sums of 32 bits by way of f32", "s8:s8:s32 nn 8x8x20000 a_zero=1 b_zero=1")                   \
+    X(FAULT_CUT_WHOLE, "results cut to whole numbers",                                                                 \
+      "s8 nn 8x8x8|u8:s8:u8 nn 8x8x100 +bias|u8:s8:s32 nn 8x8x8 +scale")                                               \
+    X(FAULT_TIES_WHOLE, "ties of whole numbers rounded away from 0", "s8 nn 16x16x1024|u8:s8:u8 nn 32x32x2000")        \
+    X(FAULT_NOT_HELD, "results wrap at the end of their type", "s8 nn 16x16x64|u8:s8:u8 nn 8x8x8|s8 nn 8x8x8 +bias")   \
+    X(FAULT_HELD_EVENLY, "s8 held at -127", "s8 nn 32x32x64|u8:s8:s8 nn 32x32x300")                                    \
+    X(FAULT_SCALE_SHIFTED, "the scale of the next column",                                                             \
+      "u8:s8:s8 nn 8x17x8 +scale_columns|f32 nn 8x9x8 +scale_columns")                                                 \
     X(FAULT_BITS_RUNS, "other bits in every run", "f32 nn 16x16x200|f64 nn 8x8x100")                                   \
     X(FAULT_BITS_THREADS, "other bits on more threads", "f32 nn 16x16x200|f64 nn 8x8x100")                             \
     X(FAULT_BITS_ALIGNMENT, "other bits at another alignment", "f32 nn 16x16x200|f64 nn 8x8x100")
