@@ -105,20 +105,23 @@ void hone_blas_product(const hone_blas_shape *shape, hone_blas_call *call, const
 
 static double peak_of(const hone_be_device *device, hone_dtype type)
 {
-    const double measured = device->ceilings_known ? device->ceilings.flops[device->cpu.isa][type][HONE_WIDTH_ONE] : 0;
+    const hone_dtype listed = type == HONE_U8 ? HONE_S8 : type;
+    const double measured =
+        device->ceilings_known ? device->ceilings.flops[device->cpu.isa][listed][HONE_WIDTH_ONE] : 0;
+    const double of_f32 = type == HONE_BF16 || type == HONE_F16 ? peak_of(device, HONE_F32) : 0; /* widened */
     const double lanes = (device->cpu.isa == HONE_ISA_PORTABLE ? 4 : 8) * (type == HONE_F64 ? 0.5 : 1);
-    return measured > 0 ? measured : 2 * 2 * 3e9 * lanes;
+    return measured > of_f32 ? measured : of_f32 > 0 ? of_f32 : 2 * 2 * 3e9 * lanes;
 }
 
 double hone_blas_estimate(const hone_request *request, const hone_blas_shape *shape, double share, double call_seconds)
 {
     const hone_matmul_frame *f = &shape->frame;
-    const double m = (double)f->m, n = (double)f->n, k = (double)f->k, bytes = f->bytes, items = (double)f->items;
-    const double all = bytes * (m * k + k * n + m * n);
+    const double m = (double)f->m, n = (double)f->n, k = (double)f->k, items = (double)f->items;
+    const double all = f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n;
     const double flops = 2 * k * (m > 4 ? m : 4) * (n > 8 ? n : 8);
     const double move = hone_matmul_read_seconds(request->device, 2 * all, all * items);
     const double threads = hone_blas_threads(request);
-    return items * (call_seconds + (move + flops / (share * peak_of(request->device, f->type))) / threads);
+    return items * (call_seconds + (move + flops / (share * peak_of(request->device, f->type_a))) / threads);
 }
 
 int hone_blas_suggest(const hone_request *request, hone_config *configs, int cap)

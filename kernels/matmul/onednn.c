@@ -1,4 +1,4 @@
-/* onednn.matmul, .gemm, .packed and .pack, and onednn2.matmul ...: matmul in f32 by oneDNN, its version 3 and its
+/* onednn.matmul, .gemm, .packed and .pack, and onednn2.matmul ...: matmul by oneDNN, its version 3 and its
  * version 2, each where it is here; a module (kernels/module.h).
  *
  * matmul is oneDNN's primitive: strides, a batch in one go, a bias, and an activation where its meaning is ours. It is
@@ -8,9 +8,13 @@
  * own layouts; for other values of alpha and beta its product goes by way of scratch. Where oneDNN knows only its
  * reference code for a problem, the row refuses.
  *
+ * All of them multiply f32; matmul bf16, f16 (version 3) and whole numbers of 8 bits as well: for other values of alpha
+ * and beta their product goes by way of scratch, in f32 or s32, and element by element from there.
+ *
  * oneDNN allocates in its calls, a few hundred bytes at a time. */
 #include <string.h>
 
+#include "base/element.h"
 #include "kernels/common/step.h"
 #include "kernels/matmul/onednn.h"
 #include "kernels/matmul_pack/problem.h"
@@ -25,7 +29,8 @@ typedef struct onednn_plan {
     int             threads;
     bool            prepared, whole; /* there is a primitive; and it does the whole batch */
     onednn_product  product;
-    onednn_product  aside; /* PACKED: c alone, without what comes behind */
+    onednn_product  aside; /* PACKED, and what is not all f32: the product alone, without what comes behind */
+    bool            typed; /* not all f32 */
     size_t          aside_bytes;
     int             way, b_layout;
 } onednn_plan;
@@ -65,6 +70,26 @@ static void finish(const onednn_plan *plan, const hone_matmul_item *item)
         }
 }
 
+/* From the product in f32 or s32, dense in scratch, to c of any type. */
+static void finish_typed(const onednn_plan *plan, const hone_matmul_item *item, const void *product, double alpha,
+                         double beta)
+{
+    const hone_matmul_frame *f = &plan->shape.frame;
+    const hone_dtype         type = hone_dtype_floats(f->type_a) ? HONE_F32 : HONE_S32;
+    for (int64_t i = 0; i < f->m; i++)
+        for (int64_t j = 0; j < f->n; j++) {
+            const int64_t at = i * plan->shape.ldc + j;
+            float         x = (float)alpha * (float)hone_element_load(type, product, i * f->n + j);
+            if (beta != 0) x += (float)beta * (float)hone_element_load(f->type_c, item->c, at);
+            for (int s = 0; s < f->step_count; s++) {
+                const hone_epilogue_now *step = &item->step[s];
+                const double t = step->at ? hone_element_load(step->type, step->at, j * step->column_stride) : 0;
+                x = hone_step_f32(step->kind, x, (float)step->value, (float)t);
+            }
+            hone_element_store(f->type_c, item->c, at, (double)x);
+        }
+}
+
 static void call_each(void *argument)
 {
     const calling           *c = argument;
@@ -98,7 +123,7 @@ static hone_status run_primitive(onednn_plan *plan, const calling *call, char *s
 {
     const hone_matmul_frame *f = &plan->shape.frame;
     const bool               plain = call->alpha == 1 && call->beta == (f->reads_c ? 1 : 0);
-    const int64_t            items = plan->whole ? 1 : hone_matmul_items(f, call->arguments);
+    const int64_t            items = plan->whole && plain ? 1 : hone_matmul_items(f, call->arguments);
     hone_status              status = HONE_OK;
     for (int64_t i = 0; i < items && status == HONE_OK; i++) {
         hone_matmul_item item;
@@ -108,6 +133,10 @@ static hone_status run_primitive(onednn_plan *plan, const calling *call, char *s
         } else {
             status = run_one(plan, &plan->aside, &item, scratch, scratch + plan->aside_bytes);
             if (status != HONE_OK) break;
+            if (plan->typed) {
+                finish_typed(plan, &item, scratch, call->alpha, call->beta);
+                continue;
+            }
             hone_blas_combine(&plan->shape, f->m, f->n, call->alpha, scratch, call->beta, item.c);
             finish(plan, &item);
         }
@@ -124,7 +153,8 @@ static hone_status onednn_launch(void *ready, hone_be_stream *stream, const hone
     calling call = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments), &done};
     (void)stream;
     if (!f->m || !f->n || !hone_matmul_items(f, arguments)) return HONE_OK;
-    if (plan->prepared && (plan->way == PACKED || (call.alpha == 1 && call.beta == (f->reads_c ? 1 : 0))))
+    if (plan->prepared &&
+        (plan->way == PACKED || plan->typed || (call.alpha == 1 && call.beta == (f->reads_c ? 1 : 0))))
         return run_primitive(plan, &call, hone_span_host(&scratch));
     hone_onednn_with(plan->library, plan->threads, call_each, &call);
     if (done == ONEDNN_DONE) return HONE_OK;
@@ -158,6 +188,23 @@ static const char *b_refused(const hone_matmul_problem *p, const onednn_library 
     return NULL;
 }
 
+/* Of what is not all f32. */
+static const char *types_refused(const hone_matmul_problem *p, const onednn_library *library, int way)
+{
+    if (way != MATMUL) return way == PACKED ? "it packs f32 alone" : "its call multiplies f32 alone";
+    if (p->type_c == HONE_F64) return "it multiplies f32 and narrower types, no f64";
+    if (p->zeros) return "it is told of no zero points";
+    if (hone_matmul_integers(p) && p->reads_c) return "it adds no c to sums of whole numbers";
+    if (!hone_matmul_integers(p) && p->type_a != p->type_b) return "a and b are of different types";
+    if (!hone_matmul_integers(p) && p->type_c != p->type_a && p->type_c != HONE_F32)
+        return "c is neither of a's type nor f32";
+    if (p->type_a == HONE_BF16 && p->k % 2 && library->major == 2)
+        return "its version 2 makes NaN of an infinity in bf16 where k is odd";
+    if (p->type_a == HONE_F16 && library->major == 2) return "its version 2 has no f16 on a CPU";
+    if (!p->k || !hone_matmul_batch(p)) return "there is nothing to multiply";
+    return NULL;
+}
+
 static const char *plan_make(const hone_request *request, onednn_library *library, int way, onednn_plan *out)
 {
     const hone_matmul_problem *p = request->problem;
@@ -166,10 +213,12 @@ static const char *plan_make(const hone_request *request, onednn_library *librar
     out->way = way;
     out->b_layout = way == PACKED ? hone_onednn_layout_find(p->b_layout) : 0;
     out->threads = hone_blas_threads(request);
-    if (p->type_a != HONE_F32 || p->type_b != HONE_F32 || p->type_c != HONE_F32) return "it multiplies f32 alone";
+    out->typed = hone_matmul_not_all(p, HONE_F32) != NULL;
+    if (out->typed && (why = types_refused(p, library, way))) return why;
     if (way == GEMM && p->step_count) return "the call has no steps behind the product";
     if ((why = b_refused(p, library, way))) return why;
     if ((why = hone_blas_shape_make(p, &out->shape))) return why;
+    if (out->typed && out->shape.frame.type_b == HONE_U8) return "where c lies across, b would be u8";
     return steps_refused(library, &out->shape.frame);
 }
 
@@ -208,14 +257,15 @@ static void ask_make(const onednn_plan *plan, int batch_rank, onednn_ask *out)
 {
     const hone_blas_shape   *s = &plan->shape;
     const hone_matmul_frame *f = &s->frame;
-    *out = (onednn_ask){.rank = 2 + batch_rank, .threads = plan->threads, .adds_c = f->reads_c};
+    *out = (onednn_ask){.rank = 2 + batch_rank, .threads = plan->threads, .type_a = f->type_a, .type_b = f->type_b,
+                        .type_c = f->type_c, .adds_c = f->reads_c};
     ask_operand(f, f->a_batch, batch_rank, f->m, f->k, s->a_transposed, s->lda, out->a_size, out->a_stride);
     ask_operand(f, f->b_batch, batch_rank, f->k, f->n, s->b_transposed, s->ldb, out->b_size, out->b_stride);
     out->b_layout = plan->b_layout;
     ask_operand(f, f->c_batch, batch_rank, f->m, f->n, false, s->ldc, out->c_size, out->c_stride);
     for (int i = 0; i < f->step_count; i++)
         if (f->step[i].kind == HONE_STEP_BIAS)
-            out->bias = true;
+            out->bias = true, out->type_bias = (hone_dtype)f->step[i].type;
         else
             out->activation = (hone_step_kind)f->step[i].kind;
 }
@@ -246,7 +296,9 @@ static hone_status make_product(onednn_plan *plan, const char **why)
         status = hone_onednn_product_make(plan->library, &ask, &plan->product, why);
     }
     plan->prepared = status == HONE_OK;
-    if (status != HONE_OK || plan->way != PACKED) return status;
+    if (status != HONE_OK || (plan->way != PACKED && !plan->typed)) return status;
+    ask_make(plan, 0, &ask);
+    if (plan->typed) ask.type_c = hone_dtype_floats(f->type_a) ? HONE_F32 : HONE_S32;
     ask.bias = ask.adds_c = false;
     ask.activation = HONE_STEP_NONE;
     ask.c_stride[0] = f->n;
@@ -299,7 +351,7 @@ static int layouts(const hone_request *request, const onednn_library *library, i
     if (role != HONE_MATMUL_B || cap < 1 || p->pointers || !p->m || !p->n || !p->k) return 0;
     if (hone_blas_isa_refuses(request) ||
         plan_make(request, &hone_onednn_libraries[library->major == 2 ? ONEDNN_2 : ONEDNN_3], MATMUL, &plan) ||
-        plan.shape.frame.swapped)
+        plan.typed || plan.shape.frame.swapped)
         return 0;
     ask_make(&plan, 0, &ask);
     memset(out, 0, sizeof *out);

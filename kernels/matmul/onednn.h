@@ -124,10 +124,11 @@ void hone_onednn_with(const onednn_library *library, int threads, void (*work)(v
 
 /* --- a product of matrices -------------------------------------------------------------------------------------- */
 
-/* c = activation(a * b + bias), or with what c holds added before the activation. All f32. Sizes slowest first, the
- * last two those of the matrices; a size of 1 is repeated along the batch. */
+/* c = activation(a * b + bias), or with what c holds added before the activation. Sizes slowest first, the last two
+ * those of the matrices; a size of 1 is repeated along the batch. */
 typedef struct onednn_ask {
     int            rank, threads;
+    hone_dtype     type_a, type_b, type_c, type_bias;
     int64_t        a_size[ONEDNN_RANK_MAX], a_stride[ONEDNN_RANK_MAX];
     int64_t        b_size[ONEDNN_RANK_MAX], b_stride[ONEDNN_RANK_MAX];
     int64_t        c_size[ONEDNN_RANK_MAX], c_stride[ONEDNN_RANK_MAX];

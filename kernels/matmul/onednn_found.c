@@ -147,7 +147,8 @@ static const char *try_call(const onednn_library *it)
 static const char *try_primitive(const onednn_library *it)
 {
     float          a[SIDE * SIDE], b[SIDE * SIDE], c[SIDE * SIDE] = {0};
-    onednn_ask     ask = {.rank = 2, .threads = 1, .a_size = {SIDE, SIDE}, .a_stride = {SIDE, 1},
+    onednn_ask     ask = {.rank = 2, .threads = 1, .type_a = HONE_F32, .type_b = HONE_F32, .type_c = HONE_F32,
+                          .a_size = {SIDE, SIDE}, .a_stride = {SIDE, 1},
                           .b_size = {SIDE, SIDE}, .b_stride = {SIDE, 1}, .c_size = {SIDE, SIDE}, .c_stride = {SIDE, 1}};
     onednn_product product;
     const char    *why;

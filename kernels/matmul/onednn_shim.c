@@ -9,10 +9,24 @@
 #include "kernels/matmul/onednn.h"
 
 /* The same numbers in all releases of both versions, but for activations. */
-enum { TYPE_F32 = 3, SCRATCHPAD_USER = 1, QUERY_HOW = 8, QUERY_B = 131, QUERY_SCRATCHPAD = 136, STREAM_IN_ORDER = 1 };
+enum { SCRATCHPAD_USER = 1, QUERY_HOW = 8, QUERY_B = 131, QUERY_SCRATCHPAD = 136, STREAM_IN_ORDER = 1 };
 
 static const int argument_of[ONEDNN_OPERANDS] = {
     [ONEDNN_A] = 1, [ONEDNN_B] = 33, [ONEDNN_C] = 17, [ONEDNN_BIAS] = 41, [ONEDNN_SCRATCH] = 80};
+
+/* What it calls a type: the same numbers in all releases of both versions. */
+static int type_of(hone_dtype type)
+{
+    switch (type) {
+    case HONE_F16: return 1;
+    case HONE_BF16: return 2;
+    case HONE_F32: return 3;
+    case HONE_S32: return 4;
+    case HONE_S8: return 5;
+    case HONE_U8: return 6;
+    default: return 0;
+    }
+}
 
 static int activation_of(const onednn_library *library, hone_step_kind kind)
 {
@@ -43,12 +57,12 @@ static hone_status status_of(int what)
 
 /* --- layouts ---------------------------------------------------------------------------------------------------- */
 
-static int layout_make(const onednn_library *it, int rank, const int64_t *sizes, const int64_t *strides,
-                       onednn_layout *out)
+static int layout_make(const onednn_library *it, hone_dtype type, int rank, const int64_t *sizes,
+                       const int64_t *strides, onednn_layout *out)
 {
     memset(out, 0, sizeof *out);
-    return it->major == 2 ? it->layout_init2(out, rank, sizes, TYPE_F32, strides)
-                          : it->layout_create3(&out->handle, rank, sizes, TYPE_F32, strides);
+    return it->major == 2 ? it->layout_init2(out, rank, sizes, type_of(type), strides)
+                          : it->layout_create3(&out->handle, rank, sizes, type_of(type), strides);
 }
 
 enum { TAG_ANY = 1, TAG_FIRST_2 = 499, TAG_FIRST_3 = 503, ANY_LAYOUT = -1 };
@@ -58,8 +72,8 @@ static int tagged_make(const onednn_library *it, int64_t k, int64_t n, int layou
     const int64_t sizes[] = {k, n};
     const int     tag = layout == ANY_LAYOUT ? TAG_ANY : (it->major == 2 ? TAG_FIRST_2 : TAG_FIRST_3) + layout - 1;
     memset(out, 0, sizeof *out);
-    return it->major == 2 ? it->layout_init_tag2(out, 2, sizes, TYPE_F32, tag)
-                          : it->layout_create_tag3(&out->handle, 2, sizes, TYPE_F32, tag);
+    return it->major == 2 ? it->layout_init_tag2(out, 2, sizes, type_of(HONE_F32), tag)
+                          : it->layout_create_tag3(&out->handle, 2, sizes, type_of(HONE_F32), tag);
 }
 
 static void layout_end(const onednn_library *it, onednn_layout *layout)
@@ -78,17 +92,18 @@ static int layouts_make(onednn_product *product, const onednn_ask *ask)
     const onednn_library *it = product->library;
     int64_t               size[ONEDNN_RANK_MAX], stride[ONEDNN_RANK_MAX];
     const int64_t         n = ask->c_size[ask->rank - 1];
-    int                   what = layout_make(it, ask->rank, ask->a_size, ask->a_stride, &product->layout[ONEDNN_A]);
+    int what = layout_make(it, ask->type_a, ask->rank, ask->a_size, ask->a_stride, &product->layout[ONEDNN_A]);
     if (what == ONEDNN_DONE)
         what = ask->b_layout
                    ? tagged_make(it, ask->b_size[0], ask->b_size[1], ask->b_layout, &product->layout[ONEDNN_B])
-                   : layout_make(it, ask->rank, ask->b_size, ask->b_stride, &product->layout[ONEDNN_B]);
-    if (what == ONEDNN_DONE) what = layout_make(it, ask->rank, ask->c_size, ask->c_stride, &product->layout[ONEDNN_C]);
+                   : layout_make(it, ask->type_b, ask->rank, ask->b_size, ask->b_stride, &product->layout[ONEDNN_B]);
+    if (what == ONEDNN_DONE)
+        what = layout_make(it, ask->type_c, ask->rank, ask->c_size, ask->c_stride, &product->layout[ONEDNN_C]);
     if (what != ONEDNN_DONE || !ask->bias) return what;
     for (int i = 0; i < ask->rank; i++) size[i] = 1, stride[i] = n;
     size[ask->rank - 1] = n;
     stride[ask->rank - 1] = 1;
-    return layout_make(it, ask->rank, size, stride, &product->layout[ONEDNN_BIAS]);
+    return layout_make(it, ask->type_bias, ask->rank, size, stride, &product->layout[ONEDNN_BIAS]);
 }
 
 /* --- primitives ------------------------------------------------------------------------------------------------- */
@@ -98,7 +113,7 @@ static int post_ops_make(const onednn_library *it, const onednn_ask *ask, void *
     const int activation = activation_of(it, ask->activation);
     int       what = it->post_ops_create(out);
     if (what == ONEDNN_DONE && ask->adds_c)
-        what = it->major == 2 ? it->append_sum2(*out, 1) : it->append_sum3(*out, 1, 0, TYPE_F32);
+        what = it->major == 2 ? it->append_sum2(*out, 1) : it->append_sum3(*out, 1, 0, type_of(ask->type_c));
     if (what == ONEDNN_DONE && ask->activation == HONE_STEP_SILU)
         what = it->major == 2 ? it->append_activation2(*out, 1, activation, 1, 0)
                               : it->append_activation3(*out, activation, 1, 0);
@@ -180,7 +195,7 @@ static int reorder_describe(onednn_product *product, const onednn_ask *ask, bool
     onednn_layout        *plain = &product->layout[unpacks ? ONEDNN_C : ONEDNN_A];
     onednn_layout        *packed = &product->layout[unpacks ? ONEDNN_A : ONEDNN_C];
     void                 *attributes = NULL;
-    int                   what = layout_make(it, 2, ask->b_size, ask->b_stride, plain);
+    int                   what = layout_make(it, HONE_F32, 2, ask->b_size, ask->b_stride, plain);
     if (what == ONEDNN_DONE) what = tagged_make(it, ask->b_size[0], ask->b_size[1], ask->b_layout, packed);
     if (what == ONEDNN_DONE) what = attributes_make(it, ask, &attributes);
     if (what == ONEDNN_DONE)

@@ -133,18 +133,25 @@ static const char *const full[] = {"f32 nn 64x64x64",
                                    "f64 nn 8x8x8 batch=1024",
                                    NULL};
 
-/* Squares, the products of transformers for one token and many, and odd ones: what the figures of f32 rest on. */
-static const char *const speed[] = {
-    "f32 nn 48x48x48", "f32 nn 64x64x64", "f32 nn 96x96x96", "f32 nn 128x128x128", "f32 nn 192x192x192",
-    "f32 nn 256x256x256", "f32 nn 384x384x384", "f32 nn 512x512x512", "f32 nn 768x768x768", "f32 nn 1024x1024x1024",
-    "f32 nn 1536x1536x1536", "f32 nn 2048x2048x2048", "f32 nn 1x768x768", "f32 nn 1x3072x768", "f32 nn 1x768x3072",
-    "f32 nn 1x4096x4096", "f32 nn 1x1000x2048", "f32 nn 8x768x768", "f32 nn 8x3072x768", "f32 nn 8x768x3072",
-    "f32 nn 8x4096x4096", "f32 nn 8x1000x2048", "f32 nn 17x768x768", "f32 nn 17x3072x768", "f32 nn 17x768x3072",
-    "f32 nn 17x4096x4096", "f32 nn 17x1000x2048", "f32 nn 128x768x768", "f32 nn 128x3072x768", "f32 nn 128x768x3072",
-    "f32 nn 128x4096x4096", "f32 nn 128x1000x2048", "f32 nn 197x768x768", "f32 nn 197x3072x768",
-    "f32 nn 197x768x3072", "f32 nn 197x4096x4096", "f32 nn 197x1000x2048", "f32 nn 512x768x768",
-    "f32 nn 512x3072x768", "f32 nn 512x768x3072", "f32 nn 512x4096x4096", "f32 nn 512x1000x2048", "f32 nn 31x63x127",
-    "f32 nn 1000x10x512", "f32 nn 4096x64x64", "f32 nn 5x5x100000", NULL};
+/* Squares, the products of transformers for one token and many, and odd ones: what the figures of each type rest on. */
+#define SPEED(types)                                                                                                   \
+    types " nn 48x48x48", types " nn 64x64x64", types " nn 96x96x96", types " nn 128x128x128",                         \
+    types " nn 192x192x192", types " nn 256x256x256", types " nn 384x384x384", types " nn 512x512x512",                \
+    types " nn 768x768x768", types " nn 1024x1024x1024", types " nn 1536x1536x1536", types " nn 2048x2048x2048",       \
+    types " nn 1x768x768", types " nn 1x3072x768", types " nn 1x768x3072", types " nn 1x4096x4096",                    \
+    types " nn 1x1000x2048", types " nn 8x768x768", types " nn 8x3072x768", types " nn 8x768x3072",                    \
+    types " nn 8x4096x4096", types " nn 8x1000x2048", types " nn 17x768x768", types " nn 17x3072x768",                 \
+    types " nn 17x768x3072", types " nn 17x4096x4096", types " nn 17x1000x2048", types " nn 128x768x768",              \
+    types " nn 128x3072x768", types " nn 128x768x3072", types " nn 128x4096x4096", types " nn 128x1000x2048",          \
+    types " nn 197x768x768", types " nn 197x3072x768", types " nn 197x768x3072", types " nn 197x4096x4096",            \
+    types " nn 197x1000x2048", types " nn 512x768x768", types " nn 512x3072x768", types " nn 512x768x3072",            \
+    types " nn 512x4096x4096", types " nn 512x1000x2048", types " nn 31x63x127", types " nn 1000x10x512",              \
+    types " nn 4096x64x64", types " nn 5x5x100000",
+static const char *const speed[] = {SPEED("f32") NULL};
+static const char *const speed_bf16[] = {SPEED("bf16") NULL};
+static const char *const speed_f16[] = {SPEED("f16") NULL};
+static const char *const speed_s8[] = {SPEED("u8:s8:s32") "s8:s8:s32 nn 256x256x256",
+                                       "u8:s8:f32 nn 128x768x768 +bias", NULL};
 
 /* Sizes drawn alike from 1 to 4096 in their logarithms, but for products below 2e3 and beyond 2e9 operations. */
 static const char *const drawn[] = {
@@ -174,7 +181,8 @@ const char *const *hone_matmul_suite(const char *name)
         const char *const *problems;
     } suites[] = {{"smoke", smoke}, {"quick", quick}, {"transformer", transformer}, {"full", full},
                   {"convnet", convnet}, {"training", training},
-                  {"matmul-f32", speed}, {"matmul-f32-drawn", drawn}, {"matmul-f32-tiny", tiny}};
+                  {"matmul-f32", speed}, {"matmul-bf16", speed_bf16}, {"matmul-f16", speed_f16},
+                  {"matmul-s8", speed_s8}, {"matmul-f32-drawn", drawn}, {"matmul-f32-tiny", tiny}};
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
         if (strcmp(suites[i].name, name) == 0) return suites[i].problems;
     return NULL;

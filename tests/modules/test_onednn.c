@@ -100,6 +100,10 @@ static void test_refusals(void **state)
         assert_null(rows_kernels[i]->refuses(&request));
         p.type_a = p.type_b = p.type_c = HONE_F64;
         must_refuse(rows_kernels[i], &p, "f32");
+        p.type_a = HONE_U8, p.type_b = HONE_S8, p.type_c = HONE_S32, p.zeros = HONE_MATMUL_ZERO_A;
+        must_refuse(rows_kernels[i], &p, steps ? "zero points" : "f32 alone");
+        p = plain(4, 5, 6), p.type_a = HONE_BF16;
+        must_refuse(rows_kernels[i], &p, steps ? "different types" : "f32 alone");
         p = plain(4, 5, 6), p.b_row = -5;
         must_refuse(rows_kernels[i], &p, "contiguous");
         p = plain(4, 5, 6), p.step_count = 1, p.step[0].kind = HONE_STEP_RELU;
