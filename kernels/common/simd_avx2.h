@@ -117,6 +117,77 @@ static inline void vec_store_first_f16(stored_f16 *p, vec_mask_f32 m, vec_f32 x)
     vec_put_first_16(&p->bits, m, vec_narrow_f16(x));
 }
 
+/* Whole numbers in memory: see simd_avx512.h. */
+static inline __m256i vec_whole(vec_f32 x)
+{
+    const __m256 many = _mm256_cmp_ps(x, _mm256_set1_ps(0x1p31f), _CMP_GE_OQ), number = _mm256_cmp_ps(x, x, _CMP_ORD_Q);
+    const __m256i most = _mm256_set1_epi32(INT32_MAX);
+    const __m256i whole = _mm256_blendv_epi8(_mm256_cvtps_epi32(x), most, _mm256_castps_si256(many));
+    return _mm256_and_si256(whole, _mm256_castps_si256(number));
+}
+
+static inline int vec_count_of(vec_mask_f32 m)
+{
+    return __builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(m.lanes)));
+}
+
+static inline __m128i vec_first_8(const void *p, int count)
+{
+    int64_t bytes = 0;
+    if (count == 8)
+        __builtin_memcpy(&bytes, p, 8);
+    else
+        for (int i = 0; i < count; i++) bytes |= (int64_t)((const uint8_t *)p)[i] << (8 * i);
+    return _mm_cvtsi64_si128(bytes);
+}
+
+static inline void vec_put_first_8(void *p, int count, __m128i x)
+{
+    const int64_t bytes = _mm_cvtsi128_si64(x);
+    if (count == 8)
+        __builtin_memcpy(p, &bytes, 8);
+    else
+        for (int i = 0; i < count; i++) ((uint8_t *)p)[i] = (uint8_t)(bytes >> (8 * i));
+}
+
+static inline vec_f32 vec_load_first_s32(const int32_t *p, vec_mask_f32 m)
+{
+    return _mm256_cvtepi32_ps(_mm256_maskload_epi32(p, m.lanes));
+}
+
+static inline vec_f32 vec_load_first_s8(const int8_t *p, vec_mask_f32 m)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(vec_first_8(p, vec_count_of(m))));
+}
+
+static inline vec_f32 vec_load_first_u8(const uint8_t *p, vec_mask_f32 m)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(vec_first_8(p, vec_count_of(m))));
+}
+
+static inline void vec_store_first_s32(int32_t *p, vec_mask_f32 m, vec_f32 x)
+{
+    _mm256_maskstore_epi32(p, m.lanes, vec_whole(x));
+}
+
+static inline __m128i vec_whole_16(vec_f32 x)
+{
+    const __m256i whole = vec_whole(x);
+    return _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+}
+
+static inline void vec_store_first_s8(int8_t *p, vec_mask_f32 m, vec_f32 x)
+{
+    const __m128i whole = vec_whole_16(x);
+    vec_put_first_8(p, vec_count_of(m), _mm_packs_epi16(whole, whole));
+}
+
+static inline void vec_store_first_u8(uint8_t *p, vec_mask_f32 m, vec_f32 x)
+{
+    const __m128i whole = vec_whole_16(x);
+    vec_put_first_8(p, vec_count_of(m), _mm_packus_epi16(whole, whole));
+}
+
 static inline vec_f32 vec_if_less_f32(vec_f32 a, vec_f32 b, vec_f32 x, vec_f32 y)
 {
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));

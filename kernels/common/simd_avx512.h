@@ -100,6 +100,46 @@ static inline void vec_store_first_f16(stored_f16 *p, vec_mask_f32 m, vec_f32 x)
     _mm256_mask_storeu_epi16(p, m, vec_narrow_f16(x));
 }
 
+/* Whole numbers in memory are floats once loaded; stored, rounded to nearest even and held at the ends of their type,
+ * and 0 where x is not a number. */
+static inline __m512i vec_whole(vec_f32 x)
+{
+    const __mmask16 many = _mm512_cmp_ps_mask(x, _mm512_set1_ps(0x1p31f), _CMP_GE_OQ);
+    const __mmask16 number = _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q);
+    const __m512i whole = _mm512_mask_mov_epi32(_mm512_cvtps_epi32(x), many, _mm512_set1_epi32(INT32_MAX));
+    return _mm512_maskz_mov_epi32(number, whole);
+}
+
+static inline vec_f32 vec_load_first_s32(const int32_t *p, vec_mask_f32 m)
+{
+    return _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(m, p));
+}
+
+static inline vec_f32 vec_load_first_s8(const int8_t *p, vec_mask_f32 m)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(m, p)));
+}
+
+static inline vec_f32 vec_load_first_u8(const uint8_t *p, vec_mask_f32 m)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, p)));
+}
+
+static inline void vec_store_first_s32(int32_t *p, vec_mask_f32 m, vec_f32 x)
+{
+    _mm512_mask_storeu_epi32(p, m, vec_whole(x));
+}
+
+static inline void vec_store_first_s8(int8_t *p, vec_mask_f32 m, vec_f32 x)
+{
+    _mm512_mask_cvtsepi32_storeu_epi8(p, m, vec_whole(x));
+}
+
+static inline void vec_store_first_u8(uint8_t *p, vec_mask_f32 m, vec_f32 x)
+{
+    _mm512_mask_cvtusepi32_storeu_epi8(p, m, _mm512_max_epi32(vec_whole(x), _mm512_setzero_si512()));
+}
+
 /* x where a < b, else y: also where a or b is not a number. */
 static inline vec_f32 vec_if_less_f32(vec_f32 a, vec_f32 b, vec_f32 x, vec_f32 y)
 {

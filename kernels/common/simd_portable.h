@@ -168,6 +168,55 @@ VEC_CALL void vec_store_first_f16(stored_f16 *p, vec_mask_f32 m, vec_f32 x)
     vec_put_16(&p->bits, m.lanes, vec_narrow_f16(x));
 }
 
+/* Whole numbers in memory: see simd_avx512.h. A conversion cuts; what it cut says where the nearest lies. */
+static inline int32_t vec_one_whole(float x, float least, float most)
+{
+    if (!(x == x)) return 0;
+    if (x >= most) return most >= 0x1p31f ? INT32_MAX : (int32_t)most;
+    if (x <= least) return (int32_t)least;
+    int32_t whole = (int32_t)x;
+    const float rest = x - (float)whole; /* exact */
+    if (rest > 0.5f || (rest == 0.5f && (whole & 1))) return whole + 1;
+    if (rest < -0.5f || (rest == -0.5f && (whole & 1))) return whole - 1;
+    return whole;
+}
+
+static inline vec_f32 vec_load_first_s32(const int32_t *p, vec_mask_f32 m)
+{
+    vec_f32 x = {0};
+    for (int i = 0; i < m.lanes; i++) x[i] = (float)p[i];
+    return x;
+}
+
+static inline vec_f32 vec_load_first_s8(const int8_t *p, vec_mask_f32 m)
+{
+    vec_f32 x = {0};
+    for (int i = 0; i < m.lanes; i++) x[i] = p[i];
+    return x;
+}
+
+static inline vec_f32 vec_load_first_u8(const uint8_t *p, vec_mask_f32 m)
+{
+    vec_f32 x = {0};
+    for (int i = 0; i < m.lanes; i++) x[i] = p[i];
+    return x;
+}
+
+static inline void vec_store_first_s32(int32_t *p, vec_mask_f32 m, vec_f32 x)
+{
+    for (int i = 0; i < m.lanes; i++) p[i] = vec_one_whole(x[i], -0x1p31f, 0x1p31f);
+}
+
+static inline void vec_store_first_s8(int8_t *p, vec_mask_f32 m, vec_f32 x)
+{
+    for (int i = 0; i < m.lanes; i++) p[i] = (int8_t)vec_one_whole(x[i], -128, 127);
+}
+
+static inline void vec_store_first_u8(uint8_t *p, vec_mask_f32 m, vec_f32 x)
+{
+    for (int i = 0; i < m.lanes; i++) p[i] = (uint8_t)vec_one_whole(x[i], 0, 255);
+}
+
 static inline vec_f32 vec_if_less_f32(vec_f32 a, vec_f32 b, vec_f32 x, vec_f32 y)
 {
     vec_i32 yes = (vec_i32)(a < b);

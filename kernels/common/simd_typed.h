@@ -1,5 +1,5 @@
 /* Vectors whose type in memory is known at run time: an operand of a step, a result. One of simd_<isa>.h is included
- * before this. What is floats in registers may be stored as such, or in 16 bits (stored.h). */
+ * before this. What is floats in registers may be stored as such, in 16 bits (stored.h), or as whole numbers. */
 #ifndef HONE_KERNELS_COMMON_SIMD_TYPED_H
 #define HONE_KERNELS_COMMON_SIMD_TYPED_H
 
@@ -10,14 +10,26 @@
 /* Bytes of an element, without asking the table: that is not for a micro-kernel. */
 static inline int vec_bytes_of(hone_dtype type)
 {
-    return type == HONE_F64 ? 8 : type == HONE_F32 ? 4 : 2;
+    switch (type) {
+    case HONE_F64: return 8;
+    case HONE_F16:
+    case HONE_BF16: return 2;
+    case HONE_U8:
+    case HONE_S8: return 1;
+    default: return 4;
+    }
 }
 
 static inline vec_f32 vec_load_typed_f32(const void *p, hone_dtype type, vec_mask_f32 first)
 {
-    if (type == HONE_BF16) return vec_load_first_bf16(p, first);
-    if (type == HONE_F16) return vec_load_first_f16(p, first);
-    return vec_load_first_f32(p, first);
+    switch (type) {
+    case HONE_BF16: return vec_load_first_bf16(p, first);
+    case HONE_F16: return vec_load_first_f16(p, first);
+    case HONE_S32: return vec_load_first_s32(p, first);
+    case HONE_S8: return vec_load_first_s8(p, first);
+    case HONE_U8: return vec_load_first_u8(p, first);
+    default: return vec_load_first_f32(p, first);
+    }
 }
 
 static inline vec_f64 vec_load_typed_f64(const void *p, hone_dtype type, vec_mask_f64 first)
@@ -28,12 +40,14 @@ static inline vec_f64 vec_load_typed_f64(const void *p, hone_dtype type, vec_mas
 
 static inline void vec_store_typed_f32(void *p, hone_dtype type, vec_mask_f32 first, vec_f32 x)
 {
-    if (type == HONE_BF16)
-        vec_store_first_bf16(p, first, x);
-    else if (type == HONE_F16)
-        vec_store_first_f16(p, first, x);
-    else
-        vec_store_first_f32(p, first, x);
+    switch (type) {
+    case HONE_BF16: vec_store_first_bf16(p, first, x); break;
+    case HONE_F16: vec_store_first_f16(p, first, x); break;
+    case HONE_S32: vec_store_first_s32(p, first, x); break;
+    case HONE_S8: vec_store_first_s8(p, first, x); break;
+    case HONE_U8: vec_store_first_u8(p, first, x); break;
+    default: vec_store_first_f32(p, first, x); break;
+    }
 }
 
 static inline void vec_store_typed_f64(void *p, hone_dtype type, vec_mask_f64 first, vec_f64 x)
@@ -57,6 +71,8 @@ static inline void vec_move_typed(void *to, int64_t to_apart, const void *from, 
             memcpy(y, x, 4);
         else if (bytes == 2)
             memcpy(y, x, 2);
+        else if (bytes == 1)
+            *y = *x;
         else
             memcpy(y, x, 8);
     }

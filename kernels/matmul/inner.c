@@ -17,6 +17,7 @@
  * Sums of whole numbers are exact, modulo 2^32. Those of bf16 run over k in order, a pair at a time, whatever the
  * blocks, tiles and threads: so results are the same, bit for bit. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -81,6 +82,10 @@ static bool fits(const hone_matmul_inner *tile, const hone_request *request)
     const hone_matmul_problem *p = request->problem;
     const hone_cpu_facts *cpu = &request->device->cpu;
     const bool brain = tile->kit->word == HONE_WORD_BF16;
+    if (hone_matmul_packed_b(p) &&
+        (hone_matmul_layout_group(p->b_layout) != hone_matmul_word_group(tile->kit->word) ||
+         hone_matmul_layout_width(p->b_layout) % tile->n || tile->kit->word == HONE_WORD_S16))
+        return false;
     return tile->isa <= cpu->isa && !(tile->needs & ~cpu->extensions) &&
            (brain ? p->type_a == HONE_BF16 && p->type_b == HONE_BF16 : is_byte(p->type_a) && is_byte(p->type_b));
 }
@@ -123,11 +128,11 @@ static const hone_space space = {PARAMETER_COUNT, parameters, 1, &constraint, CO
 static const char *inner_refuses(const hone_request *request)
 {
     const hone_matmul_problem *p = request->problem;
-    if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
-    if (is_byte(p->type_a) && is_byte(p->type_b))
-        return p->type_c == HONE_F32 && !p->zeros ? NULL : "of whole numbers it makes f32, without zero points";
-    if (p->type_a != HONE_BF16 || p->type_b != HONE_BF16) return "a and b are neither bytes nor bf16";
-    return tile_of(request, 0) ? NULL : "the device has no instruction that multiplies pairs of bf16";
+    const bool bytes = is_byte(p->type_a) && is_byte(p->type_b);
+    if (!bytes && (p->type_a != HONE_BF16 || p->type_b != HONE_BF16)) return "a and b are neither bytes nor bf16";
+    if (tile_of(request, 0)) return NULL;
+    return hone_matmul_packed_b(p) ? "b is packed, in no panels of words that a tile reads here"
+                                   : "the device has no instruction that multiplies pairs of bf16";
 }
 
 /* --- the plan --------------------------------------------------------------------------------------------------- */
@@ -236,7 +241,7 @@ static void plan_make(const hone_request *request, const hone_config *config, in
     out->strip_line = hone_round_up(words, LINE / 4) + LINE / 4;
     out->strip_words = hone_max(out->strip_line * tile->m, across * words);
     out->strip_bytes = whole_lines(4 * out->strip_words * (out->columns ? strips_of(tile, out->mc) : 1));
-    const bool keeps = f->b_n != 1 || (out->pack_b && strips_of(tile, out->mc) > 1);
+    const bool keeps = !f->b_width && (f->b_n != 1 || (out->pack_b && strips_of(tile, out->mc) > 1));
     out->panel_bytes = keeps ? whole_lines(4 * words * (out->columns ? tile->n : out->nc)) : 0;
     out->sums_bytes = out->k_blocks > 1 && !out->sums_in_c ? whole_lines(4 * out->mc * out->nc) : 0;
     out->sides_bytes = out->bytes ? whole_lines(4 * out->nc) + whole_lines(4 * out->mc) : 0;
@@ -305,6 +310,12 @@ static void strip_take(const inner_piece *piece, int64_t row, int64_t rows, void
     }
 }
 
+/* Where the words of a packed b stand, from row k and this column on. */
+static const char *words_at(const hone_matmul_frame *f, const char *b, int64_t k, int64_t column)
+{
+    return b + f->bytes_b * hone_matmul_layout_at(f->b_width, f->b_group, f->k, k, column);
+}
+
 /* The panel of b that the job multiplies: as it lies, kept on the way, or made before. With zero points of a its
  * columns are summed the first time it is read. */
 static void panel_take(inner_piece *piece, int64_t p, bool first, hone_matmul_inner_job *job)
@@ -314,13 +325,20 @@ static void panel_take(inner_piece *piece, int64_t p, bool first, hone_matmul_in
     const hone_matmul_frame *f = &plan->frame;
     const hone_matmul_inner *tile = plan->tile;
     const int64_t column = p * tile->n;
-    const char *from = hone_matmul_b_at(f, piece->item.b, piece->k, piece->j + column);
+    const char *from = f->b_width ? words_at(f, piece->item.b, piece->k, piece->j + column)
+                                  : hone_matmul_b_at(f, piece->item.b, piece->k, piece->j + column);
     char       *panel = piece->panel + (plan->columns ? 0 : 4 * p * tile->n * piece->words);
-    const bool  kept = f->b_n != 1 || (plan->pack_b && piece->strips > 1);
+    const bool  kept = !f->b_width && (f->b_n != 1 || (plan->pack_b && piece->strips > 1));
 
     job->b = panel;
     job->b_k = tile->n;
-    if (f->b_n != 1) {
+    if (f->b_width) {
+        job->b = from;
+        job->b_k = f->b_width;
+        if (first && p + 1 < piece->panels)
+            hone_matmul_pages_ahead(words_at(f, piece->item.b, piece->k, piece->j + column + tile->n),
+                                    4 * piece->words * tile->n);
+    } else if (f->b_n != 1) {
         if (first)
             tile->kit->panels(&(hone_matmul_inner_pack){.lines = job->n, .length = piece->kc, .from = from,
                                                         .from_line = f->b_n, .from_at = f->b_k,
@@ -471,7 +489,8 @@ static hone_status inner_launch(void *ready, hone_be_stream *stream, const hone_
     work.as_is = f->type_c == (plan->bytes ? HONE_S32 : HONE_F32) && !f->step_count && work.alpha == 1 &&
                  work.beta == 0;
     memset(work.ones, 1, sizeof work.ones);
-    if (plan->bytes) changes_make(plan, 0, 0, &work);
+    if (plan->bytes)
+        changes_make(plan, hone_matmul_a_zero(f, arguments), hone_matmul_b_zero(f, arguments), &work);
     const int64_t items = hone_matmul_items(f, arguments);
     hone_deal_out(stream, &(hone_deal){plan->threads, items * plan->m_pieces * plan->n_pieces,
                                        plan->item_seconds * (double)items, hone_span_host(&scratch), plan->room_bytes,
@@ -545,7 +564,7 @@ static int64_t pack_b_stands(const hone_request *request, const hone_config *con
     const hone_matmul_inner *tile = tile_of(request, config->value[TILE]);
     hone_matmul_frame f;
     hone_matmul_frame_make(request->problem, &f);
-    return f.b_n != 1 || strips_of(tile, f.m) <= 1 ? parameters[PACK_B].standard : config->value[PACK_B];
+    return f.b_width || f.b_n != 1 || strips_of(tile, f.m) <= 1 ? parameters[PACK_B].standard : config->value[PACK_B];
 }
 
 static int64_t order_stands(const hone_request *request, const hone_config *config)
@@ -601,7 +620,7 @@ static double inner_estimate(const hone_request *request, const hone_config *con
     const double c_bytes = f->bytes_c;
     const double all = (double)f->items * ((double)f->m * k * a_bytes + k * (double)f->n * b_bytes +
                                            (double)f->m * (double)f->n * c_bytes);
-    const bool   kept = plan.panel_bytes > 0, plain = f->b_n == 1;
+    const bool   kept = plan.panel_bytes > 0, plain = f->b_n == 1 && !f->b_width;
     const int64_t first_rows = (int64_t)(m / strips);
 
     /* The first strip makes words, the others read them, or all make them. */
@@ -613,14 +632,18 @@ static double inner_estimate(const hone_request *request, const hone_config *con
     /* Lines of b are fetched in pieces as wide as a panel, unless the next panel follows soon. */
     const bool   follows = plan.kc <= FOLLOWS && !plan.columns;
     const int64_t piece = tile->n * f->bytes_b; /* of a line: where it is no whole lines of a cache, more are touched */
-    const double  slow = !plain ? 4 : piece % LINE ? 1 + 32 / (double)piece : follows && piece > LINE ? 1.4 : 1;
+    const double  slow = f->b_width                ? 1
+                         : !plain                  ? 4
+                         : piece % LINE            ? 1 + 32 / (double)piece
+                         : follows && piece > LINE ? 1.4
+                                                   : 1;
     const double  width = b_bytes * (follows ? n : fmin(n, tile->n));
     const double come =
         slow * hone_matmul_near_seconds(device, b_bytes * k * n, all) * (plain ? hone_matmul_near_down(width) : 1);
     seconds += come > first ? come - first : 0;
     seconds +=
         slow * hone_matmul_far_seconds(device, b_bytes * k * n, all) * (plain ? hone_matmul_far_down(width) : 1.3);
-    if (!plain) seconds += b_bytes * k * n * (f->b_k == 1 ? 0.05e-9 : 1e-9);
+    if (!plain && !f->b_width) seconds += b_bytes * k * n * (f->b_k == 1 ? 0.05e-9 : 1e-9);
     if (kept) seconds += hone_matmul_read_seconds(device, b_bytes * wide * k * n, panel);
     if (kept) seconds += hone_matmul_read_seconds(device, b_bytes * wide * k * n * (strips - 1), panel) * 0.1;
     seconds += hone_matmul_read_seconds(device, a_bytes * m * k, all) * (f->a_k == 1 ? 1.5 : 4);
@@ -665,6 +688,28 @@ static int inner_suggest(const hone_request *request, hone_config *configs, int 
     return count;
 }
 
+/* Panels of words as wide as each tile that fits, that of the first guess first. */
+static int inner_layouts(const hone_request *request, int role, hone_layout *out, int cap)
+{
+    const hone_matmul_problem *p = request->problem;
+    hone_config                best;
+    int                        count = 0;
+    if (role != HONE_MATMUL_B || hone_matmul_packed_b(p) || !inner_suggest(request, &best, 1)) return 0;
+    for (int64_t i = 0; i < TILE_CHOICES && count < cap; i++) {
+        const hone_matmul_inner *tile = tile_of(request, i ? i : best.value[TILE]);
+        hone_layout              layout;
+        bool                     known = false;
+        if (!tile || tile->kit->word == HONE_WORD_S16) continue;
+        const int group = hone_matmul_word_group(tile->kit->word);
+        memset(&layout, 0, sizeof layout);
+        snprintf(layout.name, sizeof layout.name, "n%dk%d", tile->n, group);
+        for (int j = 0; j < count; j++) known |= !strcmp(out[j].name, layout.name);
+        if (known || !hone_matmul_layout_bytes(tile->n, group, 4 / group, p->k, p->n, &layout.bytes)) continue;
+        out[count++] = layout;
+    }
+    return count;
+}
+
 extern const hone_kernel hone_matmul_inner_groups;
 const hone_kernel        hone_matmul_inner_groups = {
     .name = "cpu.inner",
@@ -677,6 +722,7 @@ const hone_kernel        hone_matmul_inner_groups = {
     .refuses = inner_refuses,
     .space = &space,
     .suggest = inner_suggest,
+    .layouts = inner_layouts,
     .estimate = inner_estimate,
     .prepare = inner_prepare,
     .launch = inner_launch,
