@@ -193,8 +193,9 @@ double hone_matmul_tiles_seconds(const hone_be_device *device, const hone_matmul
      * registers hold no more than its sums. */
     const int    lanes = tile->kit->lanes;
     const bool   wide = tile->isa == HONE_ISA_AVX512;
-    const bool   full = tile->m * (tile->n / lanes) > 24, hides = k >= 8; /* does the next begin meanwhile? */
-    const double load = 0.05, around = !wide || !hides ? 10e-9 : full ? 15e-9 : 5e-9;
+    const bool   full = tile->m * (tile->n / lanes) > 24;
+    /* of short k the next does not begin meanwhile */
+    const double load = 0.05, around = k < 5 ? 20e-9 : !wide || k < 8 ? 10e-9 : full ? 15e-9 : 5e-9;
     if (m <= 0 || n <= 0) return 0;
     const double slot = 2 * lanes / hone_matmul_peak(device, tile);
     const double waits = hone_matmul_latency_seconds(device, tile->type) / slot;

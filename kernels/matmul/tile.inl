@@ -74,6 +74,7 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
                 __builtin_prefetch(b + near + j * LANES + LANES - 1, 0, 3);
             }
         }
+        if (rows <= 4) vec_loaded(); /* else gcc loads them again for each of few rows */
         HONE_UNROLL
         for (int i = 0; i < rows; i++) {
             vec x = vec_broadcast(a[i / 3][i % 3 * a_m]);
