@@ -9,8 +9,8 @@
 static inline vec_of(FINISH_REAL) FINISH_GATHER(const char *p, hone_dtype type, int64_t stride, int n,
                                                 vec_mask_of(FINISH_REAL) first)
 {
-    FINISH_REAL room[vec_lanes(FINISH_REAL)];
     if (stride == 1) return vec_load_typed(FINISH_REAL, p, type, first);
+    FINISH_REAL room[vec_lanes(FINISH_REAL)] = {0};
     vec_move_typed(room, vec_bytes_of(type), p, stride * vec_bytes_of(type), n, vec_bytes_of(type));
     return vec_load_typed(FINISH_REAL, room, type, first);
 }
