@@ -75,6 +75,10 @@ static inline void vec_put_one_f16(stored_f16 *p, float x)
  * left alone, would load a vector again for each use, or keep more of them than there are registers. */
 #define vec_loaded() __asm__ volatile("" ::: "memory")
 
+/* The compiler forgets what it knew of where this pointer points: gcc 12 aligns arrays on the stack for its vectors,
+ * and under AddressSanitizer puts them elsewhere. */
+#define vec_forget(pointer) __asm__ volatile("" : "+r"(pointer) : : "memory")
+
 /* Which lane of another vector each lane takes: kept in memory as large as a vector, lane by lane. */
 #define vec_index_put(type, room, lane, from)                                                                          \
     _Generic((type)0, float: vec_index_put_f32, double: vec_index_put_f64)(room, lane, from)

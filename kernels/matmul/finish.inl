@@ -10,21 +10,23 @@ static inline vec_of(FINISH_REAL) FINISH_GATHER(const char *p, hone_dtype type, 
                                                 vec_mask_of(FINISH_REAL) first)
 {
     if (stride == 1) return vec_load_typed(FINISH_REAL, p, type, first);
-    FINISH_REAL room[vec_lanes(FINISH_REAL)] = {0};
-    vec_move_typed(room, vec_bytes_of(type), p, stride * vec_bytes_of(type), n, vec_bytes_of(type));
-    return vec_load_typed(FINISH_REAL, room, type, first);
+    FINISH_REAL room[vec_lanes(FINISH_REAL)], *lane = room;
+    vec_forget(lane);
+    vec_move_typed(lane, vec_bytes_of(type), p, stride * vec_bytes_of(type), n, vec_bytes_of(type));
+    return vec_load_typed(FINISH_REAL, lane, type, first);
 }
 
 static inline void FINISH_SCATTER(char *p, hone_dtype type, int64_t stride, int n, vec_mask_of(FINISH_REAL) first,
                                   vec_of(FINISH_REAL) x)
 {
-    FINISH_REAL room[vec_lanes(FINISH_REAL)];
     if (stride == 1) {
         vec_store_typed(p, type, first, x);
         return;
     }
-    vec_store_typed(room, type, first, x);
-    vec_move_typed(p, stride * vec_bytes_of(type), room, vec_bytes_of(type), n, vec_bytes_of(type));
+    FINISH_REAL room[vec_lanes(FINISH_REAL)], *lane = room;
+    vec_forget(lane);
+    vec_store_typed(lane, type, first, x);
+    vec_move_typed(p, stride * vec_bytes_of(type), lane, vec_bytes_of(type), n, vec_bytes_of(type));
 }
 
 static void FINISH_NAME(const hone_matmul_finish_job *job)
