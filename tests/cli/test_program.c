@@ -942,9 +942,10 @@ static void sums_up_what_it_timed(void **state)
         lost += 1 / ratio - 1;
         worst = fmax(worst, 1 / ratio - 1);
     }
-    assert_true(fabs(number_at(regret, "geometric_mean") - exp(logs / 2)) < 1e-9);
-    assert_true(fabs(number_at(summary, "regret_mean") - lost / 2) < 1e-9);
-    assert_true(fabs(number_at(summary, "regret_worst") - worst) < 1e-9);
+    /* As near as figures that were written with few digits can be: a regret may be a hundredfold. */
+    assert_true(fabs(number_at(regret, "geometric_mean") - exp(logs / 2)) < 1e-7);
+    assert_true(fabs(number_at(summary, "regret_mean") - lost / 2) < 1e-7 * (1 + lost));
+    assert_true(fabs(number_at(summary, "regret_worst") - worst) < 1e-7 * (1 + worst));
     json_decref(json);
 }
 
