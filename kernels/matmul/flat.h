@@ -40,6 +40,12 @@ typedef struct hone_matmul_flat_kit {
     void (*multiply)(const hone_matmul_flat_job *job);
 } hone_matmul_flat_kit;
 
+/* `rows` of a kit, as its file sets them for flat.inl. */
+#define FLAT_ROWS                                                                                                      \
+    {                                                                                                                  \
+        0, 0, FLAT_R2, FLAT_R3, FLAT_R4, FLAT_R5, FLAT_R6, FLAT_R7, FLAT_R8, FLAT_R9, FLAT_R10, FLAT_R11, FLAT_R12     \
+    }
+
 /* The rows of flats.def that this architecture has, best first. */
 extern const hone_matmul_flat_kit *const hone_matmul_flats[];
 extern const int                         hone_matmul_flat_count;

@@ -4,7 +4,8 @@
  *                            second unset where there is one already
  *   FLAT_REAL                float or double
  *   FLAT_STORED              what a and b are stored in: the same, or 16 bits (stored.h), widened as they are read
- *   FLAT_R2 .. FLAT_R12      the most rows beside 2 .. 12 columns
+ *
+ * And set once for all types of the file: FLAT_R2 .. FLAT_R12, the most rows beside 2 .. 12 columns.
  *
  * The loop is written once and inlined for each number of rows and columns: its sums are registers. */
 #ifdef FLAT_INDEX
@@ -135,14 +136,3 @@ static void FLAT_NAME(const hone_matmul_flat_job *job)
 #undef FLAT_FOLD
 #undef FLAT_REAL
 #undef FLAT_STORED
-#undef FLAT_R2
-#undef FLAT_R3
-#undef FLAT_R4
-#undef FLAT_R5
-#undef FLAT_R6
-#undef FLAT_R7
-#undef FLAT_R8
-#undef FLAT_R9
-#undef FLAT_R10
-#undef FLAT_R11
-#undef FLAT_R12

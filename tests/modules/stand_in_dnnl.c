@@ -183,7 +183,7 @@ static int append(post_ops *it, int kind, float alpha)
 static int make_layout(layout *out, int rank, const int64_t *size, int type, const int64_t *stride)
 {
     memset(out, 0, sizeof *out);
-    if (type >= 1 && type <= 6 && type != 3) return 3; /* not implemented: this one knows f32 alone */
+    if (type >= 1 && type <= 6 && type != 3) return 3; /* dnnl_unimplemented: this stand-in has f32 alone */
     if (rank < 2 || rank > 5 || type != 3) return fault();
     out->mark = LAYOUT;
     out->rank = rank;
