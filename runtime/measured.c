@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "runtime/hall.h"
+#include "runtime/rivals.h"
 
 struct hone_rt_measured {
     hone_rt_rows *rows; /* NULL: they could not be read */
@@ -179,6 +180,22 @@ static const char *doubt(const looking *at, const hone_rt_figure *it, const hone
     return hone_rt_figure_doubt(at->request, at->kernels, at->count, at->culprits, it, kernel, config, why);
 }
 
+/* Its kernel, or one that it was measured beside, has another version by now, or one came later. */
+static bool is_outdated(const looking *at, const hone_rt_row *row)
+{
+    char               why[HONE_RT_DOUBT_MAX];
+    const hone_kernel *best = kernel_named(at, row->best.kernel);
+    const hone_kernel *lacks = hone_rt_rivals_lack(row->rivals, at->request, at->kernels, at->count);
+    bool newer = best && best->version > row->best.version && !hone_kernel_is_foreign(best, at->request->device);
+    if (!lacks && !newer) return false;
+    if (newer)
+        snprintf(why, sizeof why, "version %u was measured, and this is %u", row->best.version, best->version);
+    else
+        snprintf(why, sizeof why, "it was not measured beside %s of version %u", lacks->name, lacks->version);
+    pass_over(at->measured, row, &row->best, why);
+    return true;
+}
+
 static void take(const looking *at, const hone_rt_row *row, const hone_rt_figure *it, const char *basis,
                  hone_rt_evidence *out)
 {
@@ -206,7 +223,7 @@ void hone_rt_evidence_of(hone_rt_measured *measured, const hone_request *request
     looking       at = {measured, request, kernels, count, culprits};
     hone_rt_row   row;
     hone_sentence before;
-    memset(out, 0, sizeof *out);
+    hone_rt_evidence_clear(out);
     if (!measured || request->flags & HONE_REQUEST_DETERMINISTIC) return;
     hone_sentence_keep(&before);
     for (int i = given ? -1 : 0; i < ROWS && !out->count && !out->foreign; i++) {
@@ -219,6 +236,11 @@ void hone_rt_evidence_of(hone_rt_measured *measured, const hone_request *request
         if (some && !kernel_named(&at, row.best.kernel)) {
             out->foreign = true;
             break;
+        }
+        if (is_outdated(&at, &row)) {
+            if (!out->outdated) out->row = row, out->row_layer = layer;
+            out->outdated = true;
+            continue;
         }
         take(&at, &row, &row.best, "measured", out);
         if (!some || kernel_named(&at, row.next.kernel))

@@ -40,7 +40,17 @@ typedef struct hone_rt_evidence {
     bool predicted; /* from rows of other problems: near.c */
     bool borrowed; /* measured elsewhere: the row is of a layer beyond the one that is written */
     bool foreign;  /* a kernel that is none of `kernels` was best: those of modules must be asked */
+    bool        outdated; /* a row is there, and kernels have changed since, or come: it decides nothing, */
+    int         row_layer; /* ... and counts as the nearest neighbour of all */
+    hone_rt_row row;
 } hone_rt_evidence;
+
+/* Nothing is known. */
+static inline void hone_rt_evidence_clear(hone_rt_evidence *it)
+{
+    it->count = 0;
+    it->predicted = it->borrowed = it->foreign = it->outdated = false;
+}
 
 /* Of these kernels, which are all there are unless `some`: then a best kernel that is none of them stops the search and
  * is told in `foreign`. What cannot be used is passed over, and told to the log. `given` (may be NULL) is looked at
@@ -49,8 +59,9 @@ void hone_rt_evidence_of(hone_rt_measured *measured, const hone_request *request
                          const hone_kernel *const *kernels, int count, bool some, const hone_rt_culprits *culprits,
                          hone_rt_evidence *out);
 
-/* Where nothing speaks for a request: what its neighbours among the rows speak for (near.c). As above; with `some`, a
- * neighbour whose best kernel is none of `kernels` is told in `foreign`. */
+/* Where nothing speaks for a request: what its neighbours among the rows speak for (near.c), its own row that is
+ * outdated before all others, which *out has from the function above. As above; with `some`, a neighbour whose best
+ * kernel is none of `kernels` is told in `foreign`. */
 void hone_rt_evidence_near(hone_rt_measured *measured, const hone_request *request, const hone_kernel *const *kernels,
                            int count, bool some, const hone_rt_culprits *culprits, hone_rt_evidence *out);
 

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "runtime/hall.h"
+#include "runtime/rivals.h"
 #include "runtime/profile/sketch.h"
 
 static bool is_there(const hone_rt_known *row, const hone_kernel *kernel, const hone_config *config)
@@ -33,8 +34,21 @@ static bool request_of(const hone_rt_row *row, const hone_be_device *device, con
            op->parse(row->problem + name + 1, problem->bytes) == HONE_OK;
 }
 
-/* Its figures, as far as they can be repeated. Where the best cannot, none says what is best: false. Where the
- * runner-up cannot, what comes behind it is left out, for prediction takes the second figure for the runner-up's. */
+/* The figure as of the kernel's present version, where hone's own has a later one by now. */
+static hone_rt_figure renewed(const hone_rt_figure *it, const hone_request *request,
+                              const hone_kernel *const *kernels, int count)
+{
+    hone_rt_figure out = *it;
+    for (int i = 0; i < count; i++)
+        if (!strcmp(kernels[i]->name, it->kernel) && kernels[i]->version > it->version &&
+            !hone_kernel_is_foreign(kernels[i], request->device))
+            out.version = kernels[i]->version;
+    return out;
+}
+
+/* Its figures, as far as they can be repeated. Where the best cannot, none says what is best: false. A kernel that was
+ * the best and has another version since is hardly slower now, so that its figure still speaks for it; one that was not
+ * the best may be by now, so that nothing is said of it. */
 static bool figures_of(const hone_rt_row *row, const hone_kernel *const *kernels, int count, hone_rt_known *out)
 {
     const hone_rt_figure *const figures[] = {&row->best, &row->next, &row->untuned};
@@ -44,13 +58,26 @@ static bool figures_of(const hone_rt_row *row, const hone_kernel *const *kernels
         hone_config        config;
         if (!figures[i]->kernel[0] || !(figures[i]->median_s > 0)) continue;
         memset(&config, 0, sizeof config);
-        if (hone_rt_figure_doubt(&out->request, kernels, count, NULL, figures[i], &kernel, &config, why)) break;
+        const hone_rt_figure it = i ? *figures[i] : renewed(figures[i], &out->request, kernels, count);
+        if (hone_rt_figure_doubt(&out->request, kernels, count, NULL, &it, &kernel, &config, why)) {
+            if (!i) return false;
+            continue;
+        }
         if (is_there(out, kernel, &config)) continue;
         out->figures[out->count++] = (hone_rt_known_figure){kernel, config, figures[i]->median_s};
     }
     out->kind = hone_rt_sketch_of(row->problem, strlen(row->problem), row->threads).kind;
     out->untuned_s = row->untuned.kernel[0] ? row->untuned.median_s : row->best.median_s;
-    return out->count && !strcmp(out->figures[0].kernel->name, row->best.kernel);
+    out->next_s = row->next.kernel[0] ? row->next.median_s : 0;
+    for (int i = 0; i < count; i++) {
+        if (hone_rt_rivals_have(row->rivals, kernels[i])) continue;
+        if (hone_kernel_is_foreign(kernels[i], out->request.device)) continue;
+        if (out->unmet_count < HONE_RT_KNOWN_UNMET)
+            out->unmet[out->unmet_count++] = kernels[i];
+        else
+            out->next_s = -1; /* of too many to be noted: then of nobody */
+    }
+    return out->count > 0;
 }
 
 bool hone_rt_known_of(const hone_rt_row *row, const hone_be_device *device, const hone_op *op,
@@ -83,6 +110,7 @@ static bool is_named(const gathering *it, const char *name)
 static bool gather(void *self, const hone_rt_row *row, int layer)
 {
     gathering     *it = self;
+    if (it->found == HONE_RT_NEAR_MAX) return false;
     hone_rt_known *out = &it->known[it->found];
     memset(out, 0, sizeof *out);
     if (!request_of(row, it->request->device, it->request->op, &it->problems[it->found], &out->request)) return true;
@@ -117,7 +145,8 @@ void hone_rt_evidence_near(hone_rt_measured *measured, const hone_request *reque
     hone_rt_prediction it;
     hone_sentence      before;
     gathering          near;
-    memset(out, 0, sizeof *out);
+    const bool         outdated = out->outdated;
+    hone_rt_evidence_clear(out);
     if (!measured || !hone_rt_measured_rows(measured) || request->flags & HONE_REQUEST_DETERMINISTIC) return;
     near.request = request;
     near.here = hone_rt_place_of(request);
@@ -127,7 +156,9 @@ void hone_rt_evidence_near(hone_rt_measured *measured, const hone_request *reque
     near.some = some;
     near.foreign = false;
     hone_sentence_keep(&before);
-    hone_status status = hone_rt_rows_near(hone_rt_measured_rows(measured), request, gather, &near);
+    hone_status status = HONE_OK;
+    if (!outdated || gather(&near, &out->row, out->row_layer))
+        status = hone_rt_rows_near(hone_rt_measured_rows(measured), request, gather, &near);
     out->foreign = near.foreign;
     if (status == HONE_OK && !near.foreign && near.found && predict(&near, culprits, &it)) {
         out->count = 1;

@@ -13,6 +13,7 @@ enum { NEIGHBOURS = 6, SUGGESTIONS = 8, CANDIDATES = SUGGESTIONS + NEIGHBOURS * 
 #define FAR      HONE_RT_FAR
 #define SELF     0.15 /* weight of the estimate as it stands */
 #define SAME     3.0  /* times the weight: what was measured in the very configuration */
+#define ITSELF   50.0 /* the weight of what was measured for the very problem */
 #define NEAR_TIE 1.02
 
 /* --- neighbours ------------------------------------------------------------------------------------------------ */
@@ -105,7 +106,9 @@ static int find_neighbours(const hone_request *request, const hone_rt_known *kno
         int at = found < NEIGHBOURS ? found++ : NEIGHBOURS;
         for (; at > 0 && apart < out[at - 1].apart; at--)
             if (at < NEIGHBOURS) out[at] = out[at - 1];
-        if (at < NEIGHBOURS) out[at] = (neighbour){&known[i], i, apart, exp(-apart * apart / (2 * FADES * FADES)), {0}};
+        if (at < NEIGHBOURS)
+            out[at] =
+                (neighbour){&known[i], i, apart, apart > 0 ? exp(-apart * apart / (2 * FADES * FADES)) : ITSELF, {0}};
     }
     for (int i = 0; i < found; i++) look_up_estimates(&out[i]);
     return found;
@@ -127,13 +130,22 @@ static double least_estimate(const hone_request *request, const hone_kernel *ker
     return least;
 }
 
+static bool is_unmet(const hone_rt_known *row, const hone_kernel *kernel)
+{
+    for (int i = 0; i < row->unmet_count; i++)
+        if (row->unmet[i] == kernel) return true;
+    return false;
+}
+
 /* log of what a kernel's estimate was off by at a neighbour, and how much that counts for this configuration. `least`:
  * its least estimate there, once somebody asked; below 0 until then. */
-static double off_by(const neighbour *near, const hone_kernel *kernel, const hone_config *config, double *least,
-                     double *weight)
+static double off_by(const neighbour *near, const hone_kernel *kernel, const hone_config *config, double estimate,
+                     double *least, double *weight)
 {
     const hone_rt_known *row = near->row;
-    double               off = 0;
+    const double at_least = row->next_s ? row->next_s : row->count > 1 ? row->figures[1].seconds : 0;
+    bool         measured = false;
+    double       off = 0;
     *weight = 0;
     for (int i = 0; i < row->count; i++) {
         const hone_rt_known_figure *it = &row->figures[i];
@@ -141,15 +153,19 @@ static double off_by(const neighbour *near, const hone_kernel *kernel, const hon
         if (it->kernel != kernel || isnan(near->off[i])) continue;
         const bool   same = !space || !memcmp(&it->config, config, (size_t)space->count * sizeof config->value[0]);
         const double counts = near->weight * (same ? SAME : 1);
+        measured |= same;
         off = (off * *weight + near->off[i] * counts) / (*weight + counts);
         *weight += counts;
     }
-    if (*weight > 0 || row->count < 2) return off;
+    /* of the problem itself: there are better configurations than this one, of the same kernel or not */
+    if (near->apart <= 0 && *weight > 0 && !measured && at_least > estimate) off = fmax(off, log(at_least / estimate));
+    if (*weight > 0) return off;
     /* it was tried, and is neither the best nor the runner-up */
+    if (!(at_least > 0) || is_unmet(row, kernel)) return 0;
     if (*least < 0) *least = least_estimate(&row->request, kernel);
-    if (!(*least > 0) || *least >= row->figures[1].seconds) return 0;
+    if (!(*least > 0) || *least >= at_least) return 0;
     *weight = near->weight;
-    return log(row->figures[1].seconds / *least);
+    return log(at_least / *least);
 }
 
 static bool is_known_near(const neighbour *near, int count, const hone_kernel *kernel)
@@ -168,7 +184,7 @@ static double believed(const hone_request *request, const hone_kernel *kernel, c
     if (!(estimate > 0) || !isfinite(estimate)) return 0;
     for (int i = 0; i < count; i++) {
         double       weight;
-        const double off = off_by(&near[i], kernel, config, &least[i], &weight);
+        const double off = off_by(&near[i], kernel, config, estimate, &least[i], &weight);
         sum += off * weight;
         weights += weight;
     }

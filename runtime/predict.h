@@ -3,7 +3,8 @@
  *     like it    the same op, words and arguments in everything but their extents; as many threads, the same flags
  *     near       in the logarithms of extents, and in how far these fill their last vector of 16 and tile of 64
  *     weighed    each kernel's estimate is corrected by what it was off by on the near ones: a kernel that was tried
- *                there and came behind the runner-up took at least as long as that
+ *                there and came behind the runner-up took at least as long as that. What was measured for the problem
+ *                itself, in other versions or without those that came since, outweighs all others
  *
  * Candidates are what kernels suggest, and what was measured near by; what is measured in that very configuration
  * counts most. Somebody else's kernel is a candidate only where it was measured near by. A pure function of what it is
@@ -14,7 +15,7 @@
 
 #include "runtime/runtime.h"
 
-enum { HONE_RT_KNOWN_FIGURES = 3 };
+enum { HONE_RT_KNOWN_FIGURES = 3, HONE_RT_KNOWN_UNMET = 8 };
 
 /* A kernel in a configuration, and what a launch of it took. */
 typedef struct hone_rt_known_figure {
@@ -29,6 +30,10 @@ typedef struct hone_rt_known {
     int                  count;
     hone_rt_known_figure figures[HONE_RT_KNOWN_FIGURES];
     double               untuned_s; /* what the untuned choice took; 0: as long as the last figure */
+    double               next_s; /* what those who were tried, and are none of these, took at least; 0: as long as the
+                                  second figure; below 0: nobody knows */
+    int                  unmet_count;
+    const hone_kernel   *unmet[HONE_RT_KNOWN_UNMET]; /* those who were not tried, or in another version */
     uint32_t             kind; /* of its text's sketch, as far as that is known already; 0: found out where needed */
 } hone_rt_known;
 

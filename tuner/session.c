@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "runtime/rivals.h"
 #include "tuner/race.h"
 #include "tuner/search.h"
 #include "tuner/tape.h"
@@ -498,7 +499,8 @@ static void note_rivals(const session *s, const hone_search_result *found, hone_
 }
 
 /* From what was found to a row. */
-static hone_status conclude(session *s, const hone_oracle *oracle, const hone_search_result *found, double for_confirm,
+static hone_status conclude(session *s, const hone_oracle *oracle, const hone_search_result *found,
+                            const hone_kernel *const *kernels, int kernel_count, double for_confirm,
                             hone_session_outcome *out)
 {
     const hone_finding *winner = &found->findings[0], *untuned = &found->findings[found->untuned];
@@ -506,6 +508,7 @@ static hone_status conclude(session *s, const hone_oracle *oracle, const hone_se
     bool same = same_choice(&winner->choice, &s->untuned), untuned_right = untuned->fate == HONE_FATE_RIGHT;
     *row = row_of(s, HONE_RT_ROW_MEASURED);
     row->complete = found->complete;
+    hone_rt_rivals_print(&s->request, kernels, kernel_count, row->rivals, sizeof row->rivals);
     if (!same && untuned_right) {
         double until = fmax(s->share_s, oracle->clock(oracle->self) + for_confirm);
         HONE_TRY(confirm(s, oracle, &winner->choice, s->share_s > 0 ? until : INFINITY, row, &out->confirmed));
@@ -579,7 +582,8 @@ static hone_status tune(session *s, hone_session_outcome *out)
         how.budget_s = s->share_s - for_confirm;
     }
     hone_status status = hone_search(&s->request, starts, start_count, kernels, kernel_count, &oracle, &how, &found);
-    if (status == HONE_OK && !stopped(s)) status = conclude(s, &oracle, &found, for_confirm, out);
+    if (status == HONE_OK && !stopped(s))
+        status = conclude(s, &oracle, &found, kernels, kernel_count, for_confirm, out);
     bool early = status == HONE_ERROR_UNSUPPORTED && !found.complete && any_right(&found);
     if (early) status = HONE_ERROR_TIMEOUT; /* the share was spent before anything was timed */
     if (status == HONE_ERROR_UNSUPPORTED && found.count)

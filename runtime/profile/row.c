@@ -5,8 +5,8 @@
  *     {"key":"...","sum":"...","row":"measured","format":1,"problem":"matmul f32 nn 128x768x768","threads":2,
  *      "alignment":64,"flags":[],"scratch_cap":0,"operands":"warm","machine":"alone",
  *      "best":{"kernel":"cpu.packed","version":2,"identity":"","config":"tile=14x32 mc=112","median":1.3e-3,
- *              "low":1.29e-3,"high":1.31e-3,"rounds":40},"next":{...},"untuned":{...},
- *      "reason":"4 data sets, 16384 elements","compared":16384,"samples":[...],"complete":true,
+ *              "low":1.29e-3,"high":1.31e-3,"rounds":40},"next":{...},"untuned":{...},"rivals":"cpu.direct 1,cpu.packed
+ * 2", "reason":"4 data sets, 16384 elements","compared":16384,"samples":[...],"complete":true,
  *      "when":1795000000,"build":"0.1.0","silicon":"cpu ..."} */
 #include <math.h>
 #include <stdio.h>
@@ -196,6 +196,7 @@ hone_status hone_rt_row_print(const hone_rt_row *row, char *out, size_t *bytes)
     if (measured) {
         add_figure(&text, "next", &row->next, true);
         add_figure(&text, "untuned", &row->untuned, true);
+        if (*row->rivals) add_string(&text, ",", "rivals", row->rivals);
     }
     add_string(&text, ",", "reason", row->reason);
     if (measured) {

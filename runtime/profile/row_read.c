@@ -273,6 +273,12 @@ static hone_status take_untuned(hone_rt_json *json, const char *name, void *out)
     return take_figure(json, name, true, &((hone_rt_row *)out)->untuned);
 }
 
+static hone_status take_rivals(hone_rt_json *json, const char *name, void *out)
+{
+    hone_rt_row *row = out;
+    return take_string(json, name, row->rivals, sizeof row->rivals);
+}
+
 static hone_status take_reason(hone_rt_json *json, const char *name, void *out)
 {
     hone_rt_row *row = out;
@@ -329,7 +335,7 @@ static hone_status take_silicon(hone_rt_json *json, const char *name, void *out)
     return take_string(json, name, row->silicon, sizeof row->silicon);
 }
 
-enum { FORMAT_AT, KEY_AT = 18, SUM_AT, ROW_AT, ROW_PARTS };
+enum { FORMAT_AT, KEY_AT = 19, SUM_AT, ROW_AT, ROW_PARTS };
 static const member row_parts[ROW_PARTS] = {[KEY_AT] = {"key", NULL, ALWAYS}, /* these three are read before */
                                             [SUM_AT] = {"sum", NULL, ALWAYS},
                                             [ROW_AT] = {"row", NULL, ALWAYS},
@@ -344,6 +350,7 @@ static const member row_parts[ROW_PARTS] = {[KEY_AT] = {"key", NULL, ALWAYS}, /*
                                             {"best", take_best, ALWAYS},
                                             {"next", take_next, MEASURED},
                                             {"untuned", take_untuned, MEASURED},
+                                            {"rivals", take_rivals, MEASURED},
                                             {"reason", take_reason, ALWAYS},
                                             {"compared", take_compared, ALWAYS},
                                             {"samples", take_samples, SAMPLES},

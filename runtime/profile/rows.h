@@ -17,7 +17,7 @@
 
 #include "runtime/runtime.h"
 
-enum { HONE_RT_SAMPLES_MAX = 64, HONE_RT_ROW_FORMAT = 1, HONE_RT_ROW_TEXT_MAX = 32768 };
+enum { HONE_RT_SAMPLES_MAX = 64, HONE_RT_RIVALS_MAX = 1024, HONE_RT_ROW_FORMAT = 1, HONE_RT_ROW_TEXT_MAX = 32768 };
 
 /* A kernel in one configuration, and the seconds it took. An empty kernel: there is none. */
 typedef struct hone_rt_figure {
@@ -40,6 +40,7 @@ typedef struct hone_rt_row {
     bool             cold, loaded; /* the policy: operands out of the caches; beside other work */
     hone_rt_figure   best, next, untuned; /* quarantine: best is the culprit, without figures; an empty configuration
                                              stands for all of them */
+    char rivals[HONE_RT_RIVALS_MAX];      /* who it was measured beside (runtime/rivals.h); empty: nobody noted */
     char             reason[256]; /* what the judge saw: data sets, elements compared; quarantine: why */
     int64_t          compared;    /* elements held against the reference */
     double           samples[HONE_RT_SAMPLES_MAX]; /* of the best, seconds */

@@ -1,5 +1,6 @@
 /* Selection by what was measured: a row that this process can repeat decides, one that it cannot is passed over and
  * told once, what is in quarantine is no candidate; and what each mode makes of all that. */
+#include "runtime/rivals.h"
 #include "tests/runtime/tools.h"
 
 #include <stdbool.h>
@@ -373,6 +374,55 @@ static void what_cannot_be_repeated_is_passed_over(void **state)
         }
 }
 
+/* A row stands as long as those whom it was measured beside are what they were, and nobody came. */
+static void what_was_not_measured_beside_all_is_outdated(void **state)
+{
+    static const struct {
+        const char *last, *sentence; /* how one of them stands there; NULL: not at all */
+        bool        older;                    /* the best itself */
+    } cases[] = {{"", NULL, false},
+                 {NULL, "was not measured beside", false},
+                 {"99", "was not measured beside", false},
+                 {"", "was measured, and this is", true}};
+    rivals            r = rivals_of(TEXT);
+    hone_rt_problem   problem;
+    const hone_kernel *kernels[HONE_RT_KERNELS_MAX];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        scene       s;
+        char        text[512];
+        hone_rt_row row = row_of(TEXT, &r.second);
+        open_scene(&s, HONE_TUNE_OFF);
+        hone_request request = request_of(&s, TEXT, &problem);
+        int count = hone_rt_kernels(s.context, request.op, request.device, kernels, HONE_RT_KERNELS_MAX);
+        hone_rt_rivals_print(&request, kernels, count, row.rivals, sizeof row.rivals);
+        assert_null(hone_rt_rivals_lack(row.rivals, &request, kernels, count));
+        close_scene(&s);
+        snprintf(text, sizeof text, "%s %u", r.first.kernel, r.first.version);
+        char *first = strstr(row.rivals, text);
+        assert_non_null(first);
+        if (!cases[i].last) memset(first, '?', strlen(text) - 2);
+        if (cases[i].last && *cases[i].last) first[strlen(text) - 1]++;
+        if (cases[i].older) row.best.version--;
+        row.next = row.untuned = r.first;
+        row.next.median_s = row.next.high_s = row.untuned.median_s = row.untuned.high_s = 2e-6;
+        keep(&row);
+        said_count = 0;
+        open_scene(&s, HONE_TUNE_READ);
+        assert_true(chosen(&s, 8, 9, 10, cases[i].sentence ? "(predicted)" : "(measured)"));
+        assert_int_equal(heard(HONE_LOG_WARNING, cases[i].sentence ? cases[i].sentence : ""), !!cases[i].sentence);
+        if (!cases[i].sentence || cases[i].older) assert_true(chosen(&s, 8, 9, 10, r.second.kernel));
+        close_scene(&s);
+        if (cases[i].sentence) {
+            open_scene(&s, HONE_TUNE_PINNED);
+            refused(plan_of(&s, 8, 9, 10, text), HONE_ERROR_NOT_FOUND, "pinned|8x9x10");
+            close_scene(&s);
+        }
+        snprintf(text, sizeof text, "rm -r %s", near_by);
+        assert_int_equal(system(text), 0);
+    }
+}
+
 static void it_is_told_once(void **state)
 {
     scene       s;
@@ -729,6 +779,7 @@ int main(void)
         TEST(what_neighbours_must_not_say),
         TEST(off_and_deterministic_do_not_look),
         TEST(what_cannot_be_repeated_is_passed_over),
+        TEST(what_was_not_measured_beside_all_is_outdated),
         TEST(it_is_told_once),
         TEST(a_row_behind_serves_where_the_first_cannot),
         TEST(what_needs_more_scratch_is_passed_over),

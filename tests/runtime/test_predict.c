@@ -162,6 +162,28 @@ static void evidence_alone_counts(void **state)
     assert_int_not_equal(it.nearest, 0);
 }
 
+/* What was measured for the problem itself outweighs all others; who was not tried there is held to nothing. */
+static void the_problem_itself_goes_first(void **state)
+{
+    hone_rt_prediction it;
+    (void)state;
+    know_some();
+    know("f32 nn 192x48x128");
+    hone_rt_known *row = &rows[row_count - 1];
+    row->count = 1; /* the narrow one alone, and its neighbours say that it is the better one */
+    row->figures[0] = (hone_rt_known_figure){&narrow, {{2}}, 3 * work_of(&row->request)};
+    row->next_s = 3.5 * work_of(&row->request);
+    assert_ptr_equal(predicted("f32 nn 192x48x128", &it), &narrow);
+    assert_int_equal(it.config.value[0], 2);
+    assert_true(fabs(it.seconds / (3 * work_of(&row->request)) - 1) < 0.1);
+    row->unmet_count = 1; /* in the version that is here the broad one was not tried: its estimate may be true */
+    row->unmet[0] = &broad;
+    assert_ptr_equal(predicted("f32 nn 192x48x128", &it), &broad);
+    row->unmet_count = 0;
+    row->next_s = -1; /* nobody knows who was tried */
+    assert_ptr_equal(predicted("f32 nn 192x48x128", &it), &broad);
+}
+
 static int         measured;
 static hone_status measure(void *self, const hone_rt_known *row, const hone_kernel *kernel, const hone_config *config,
                            double *seconds)
@@ -220,6 +242,7 @@ int main(void)
         cmocka_unit_test(neighbours_correct_estimates),
         cmocka_unit_test(what_is_not_alike_says_nothing),
         cmocka_unit_test(evidence_alone_counts),
+        cmocka_unit_test(the_problem_itself_goes_first),
         cmocka_unit_test(the_price_of_guessing),
     };
     return cmocka_run_group_tests_name("runtime.predict", tests, NULL, NULL);

@@ -61,6 +61,7 @@ static hone_rt_row full_row(void)
                        .next = {"onednn2.matmul", 1, "onednn 2.6.3 \"avx512\"", "", 1.5e-6, 1.4e-6, 1.6e-6, 40},
                        .untuned = {"cpu.direct", 2, "", "rows=4", 1.75e-6, 1.5e-6, 2e-6, 40}};
     strcpy(row.problem, "matmul f32 nn 8x8x8");
+    strcpy(row.rivals, "cpu.direct 2,cpu.packed 3");
     strcpy(row.reason, "4 data sets, 16384 elements; \\ and \"quotes\", \t and \xc3\xa4");
     return row;
 }
@@ -78,6 +79,7 @@ static void assert_rows(const hone_rt_row *got, const hone_rt_row *expected)
     assert_memory_equal(&got->best, &expected->best, sizeof got->best);
     assert_memory_equal(&got->next, &expected->next, sizeof got->next);
     assert_memory_equal(&got->untuned, &expected->untuned, sizeof got->untuned);
+    assert_string_equal(got->rivals, expected->rivals);
     assert_string_equal(got->reason, expected->reason);
     assert_int_equal(got->compared, expected->compared);
     assert_int_equal(got->sample_count, expected->sample_count);

@@ -266,6 +266,7 @@ static void writes_a_row_for_each(void **state)
     for (int i = 0; i < SOME; i++) {
         hone_rt_row row = row_for(&some[i]);
         assert_string_equal(row.best.kernel, report.outcomes[i].row.best.kernel);
+        assert_non_null(strstr(row.rivals, "cpu.packed ")); /* who else took it, in which version */
         assert_true(row.best.median_s > 0 && row.untuned.median_s >= row.best.median_s * 0.99);
         assert_true(row.sample_count >= 6);
     }
