@@ -57,12 +57,33 @@ static void mark(const hone_deal *deal, int rooms)
         *(int64_t *)(void *)(deal->rooms + (size_t)i * deal->room_bytes) = -1;
 }
 
+/* Into how many runs so many units are cut; below 2: the caller does them all. */
+static int64_t runs_of(int threads, int64_t units, double seconds)
+{
+    const int64_t most = hone_min(units, RUNS_EACH * hone_min(threads, units));
+    if (threads < 2 || units < 2 || seconds < HONE_CPU_FORK_SECONDS) return 1;
+    return seconds < (double)most * RUN_SECONDS ? (int64_t)(seconds / RUN_SECONDS) : most;
+}
+
+int hone_deal_threads(int threads, int64_t units, double seconds)
+{
+    const int64_t runs = runs_of(threads, units, seconds);
+    return runs < 2 ? 1 : (int)hone_min(hone_min(threads, units), runs);
+}
+
+double hone_deal_seconds(int threads, int64_t units, double seconds, double fork_seconds)
+{
+    const int     parts = hone_deal_threads(threads, units, seconds);
+    const int64_t runs = runs_of(threads, units, seconds);
+    if (parts < 2) return seconds;
+    return seconds * (double)hone_divide_up(runs, parts) / (double)runs + fork_seconds;
+}
+
 void hone_deal_out(const hone_be_stream *stream, const hone_deal *deal)
 {
     const hone_team team = {stream->team.threads,
                             (int)hone_min(hone_min(deal->threads, stream->team.count), deal->units)};
-    int64_t         runs = team.count < 2 ? 1 : hone_min(deal->units, RUNS_EACH * (int64_t)team.count);
-    if (deal->seconds < (double)runs * RUN_SECONDS) runs = (int64_t)(deal->seconds / RUN_SECONDS);
+    const int64_t   runs = runs_of(team.count, deal->units, deal->seconds);
     if (runs < 2) {
         mark(deal, 1);
         deal->run(deal->work, 0, deal->units, deal->rooms);

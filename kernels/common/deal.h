@@ -25,4 +25,9 @@ typedef struct hone_deal {
 /* Returns when all units are done. Any thread; launches of one plan may deal at once, each with rooms of its own. */
 void hone_deal_out(const hone_be_stream *stream, const hone_deal *deal);
 
+/* What it will do with work that takes `seconds` on one thread, for whoever estimates: how many threads take part, 1
+ * where nothing is dealt out; and how long it takes, its units alike. */
+int    hone_deal_threads(int threads, int64_t units, double seconds);
+double hone_deal_seconds(int threads, int64_t units, double seconds, double fork_seconds);
+
 #endif

@@ -28,7 +28,7 @@ typedef struct direct_plan {
     int                     threads;
     int64_t                 strips, panels;
     int64_t                 rows, longer; /* of a strip; the first `longer` strips have one more */
-    double                  unit_seconds; /* about: on one thread */
+    double                  seconds;      /* that one thread takes, as estimated */
     bool                    widens, down; /* a is copied, and lies along its columns: so does the copy */
     int64_t                 line;         /* of the copy, in elements */
     size_t                  a_bytes;      /* that it takes */
@@ -45,8 +45,6 @@ static void plan_make(const hone_request *request, const hone_config *config, di
     out->panels = hone_divide_up(f->n, out->tile->n);
     out->rows = out->strips ? f->m / out->strips : 0;
     out->longer = out->strips ? f->m % out->strips : 0;
-    out->unit_seconds = 2.0 * (double)f->m * (double)hone_min(f->n, out->tile->n) * (double)f->k /
-                        hone_matmul_peak(request->device, out->tile);
     out->widens = f->bytes_a < f->bytes;
     out->down = f->a_m == 1 && f->a_k != 1;
     out->line = hone_round_up(out->down ? f->m : f->k, 16) + 16; /* a cache line more, to spread over its sets */
@@ -130,10 +128,7 @@ static double direct_estimate(const hone_request *request, const hone_config *co
     if (f->step_count || f->c_n != 1 || hone_matmul_narrows(f))
         seconds += hone_matmul_read_seconds(device, f->bytes * m * n, 0) * 4;
 
-    const double units = items * panels, threads = units < plan.threads ? units : plan.threads;
-    const double fork = hone_matmul_fork_seconds(device, threads);
-    const double one = items * seconds, many = one / threads + fork;
-    return 15e-9 + (many < one ? many : one);
+    return hone_matmul_dealt_seconds(device, plan.threads, f->items * plan.panels, 15e-9 + items * seconds);
 }
 
 /* Each tile that fits, in the order of their estimates. */
@@ -156,6 +151,7 @@ static hone_status direct_prepare(const hone_request *request, const hone_config
     direct_plan *plan = hone_alloc(1, sizeof *plan);
     if (!plan) return HONE_ERROR_MEMORY;
     plan_make(request, config, plan);
+    plan->seconds = hone_matmul_alone_seconds(request, config, direct_estimate);
     needs->scratch_bytes = plan->a_bytes * (size_t)plan->threads;
     *ready = plan;
     return HONE_OK;
@@ -229,7 +225,7 @@ static hone_status direct_launch(void *ready, hone_be_stream *stream, const hone
     const int64_t units = hone_matmul_items(f, arguments) * plan->panels;
     if (!f->m || !units) return HONE_OK;
 
-    hone_deal_out(stream, &(hone_deal){plan->threads, units, (double)units * plan->unit_seconds,
+    hone_deal_out(stream, &(hone_deal){plan->threads, units, hone_matmul_launch_seconds(f, arguments, plan->seconds),
                                        plan->widens ? hone_span_host(&scratch) : NULL, plan->a_bytes, false, units_run,
                                        &work});
     return HONE_OK;

@@ -168,7 +168,7 @@ static double dots_estimate(const hone_request *request, const hone_config *conf
     const int lanes = plan.kit->kit->lanes;
     const double m = (double)f->m, n = (double)f->n, k = (double)f->k, items = (double)f->items;
     const double units = items * (double)(plan.split ? plan.segments : plan.ranges);
-    const int threads = (int)hone_min(plan.threads, (int64_t)fmin(units, 1e9));
+    const int threads = hone_matmul_threads(request, config, dots_estimate, (int64_t)units);
     const double share = (double)hone_divide_up((int64_t)units, threads) / units;
 
     const double cycle = 2.0 * lanes / hone_matmul_peak_of(device, plan.kit->isa, f->type, lanes);
@@ -212,9 +212,7 @@ static hone_status dots_prepare(const hone_request *request, const hone_config *
     dots_plan *plan = hone_alloc(1, sizeof *plan);
     if (!plan) return HONE_ERROR_MEMORY;
     plan_make(request, config, plan);
-    hone_request alone = *request;
-    alone.threads = 1;
-    plan->seconds = dots_estimate(&alone, config);
+    plan->seconds = hone_matmul_alone_seconds(request, config, dots_estimate);
     needs->scratch_bytes = (size_t)plan->threads * plan->bytes;
     if (plan->split) needs->scratch_bytes += (size_t)plan->segments * plan->part_bytes;
     *ready = plan;

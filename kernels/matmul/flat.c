@@ -155,7 +155,7 @@ static double flat_estimate(const hone_request *request, const hone_config *conf
     const int lanes = plan.kit->lanes;
     const double m = (double)f->m, n = (double)f->n, k = (double)f->k, items = (double)f->items;
     const double units = items * (double)(plan.split ? plan.segments : plan.ranges);
-    const int threads = (int)hone_min(plan.threads, (int64_t)fmin(units, 1e9));
+    const int threads = hone_matmul_threads(request, config, flat_estimate, (int64_t)units);
     const double share = (double)hone_divide_up((int64_t)units, threads) / units;
 
     enum { IN_FLIGHT = 4 }; /* additions: fewer sums wait for each other */
@@ -196,9 +196,7 @@ static hone_status flat_prepare(const hone_request *request, const hone_config *
     if (!plan) return HONE_ERROR_MEMORY;
     plan_make(request, config, plan);
     plan->kit->index((int)plan->frame.n, plan->index);
-    hone_request alone = *request;
-    alone.threads = 1;
-    plan->seconds = flat_estimate(&alone, config);
+    plan->seconds = hone_matmul_alone_seconds(request, config, flat_estimate);
     needs->scratch_bytes = (size_t)(plan->split ? plan->segments : plan->threads) * plan->bytes;
     *ready = plan;
     return HONE_OK;

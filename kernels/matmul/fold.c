@@ -166,7 +166,7 @@ static double fold_estimate(const hone_request *request, const hone_config *conf
         left %= rows;
     }
     one *= cycle;
-    const double threads = fmin(items * (double)plan.ranges, plan.threads);
+    const double threads = hone_matmul_threads(request, config, fold_estimate, f->items * plan.ranges);
     const double all = items * bytes * (m * k + k * n + m * n);
     const double reads = hone_matmul_read_seconds(device, bytes * m * k, all);
     const double beside = hone_matmul_beside(one, reads);
@@ -198,9 +198,7 @@ static hone_status fold_prepare(const hone_request *request, const hone_config *
     fold_plan *plan = hone_alloc(1, sizeof *plan);
     if (!plan) return HONE_ERROR_MEMORY;
     plan_make(request, config, plan);
-    hone_request alone = *request;
-    alone.threads = 1;
-    plan->seconds = fold_estimate(&alone, config);
+    plan->seconds = hone_matmul_alone_seconds(request, config, fold_estimate);
     needs->scratch_bytes = (size_t)plan->threads * plan->bytes;
     *ready = plan;
     return HONE_OK;

@@ -136,6 +136,17 @@ double hone_matmul_write_near_seconds(const hone_be_device *device, double bytes
 /* Seconds that handing work to so many threads takes, and back; 0 for one. */
 double hone_matmul_fork_seconds(const hone_be_device *device, double threads);
 
+/* Of work that takes `seconds` on one thread: what it takes when it is dealt out (deal.h) to so many. */
+double hone_matmul_dealt_seconds(const hone_be_device *device, int threads, int64_t units, double seconds);
+
+typedef double hone_matmul_estimate_fn(const hone_request *request, const hone_config *config);
+/* What a kernel's estimate is for one thread: by that its launches are dealt out. */
+double hone_matmul_alone_seconds(const hone_request *request, const hone_config *config,
+                                 hone_matmul_estimate_fn *estimate);
+/* ... and how many threads then take part. */
+int hone_matmul_threads(const hone_request *request, const hone_config *config, hone_matmul_estimate_fn *estimate,
+                        int64_t units);
+
 /* What a launch is believed to take, where all matrices that the problem expects take `seconds`. */
 double hone_matmul_launch_seconds(const hone_matmul_frame *frame, const hone_arguments *arguments, double seconds);
 

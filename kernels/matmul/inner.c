@@ -655,7 +655,7 @@ static double inner_estimate(const hone_request *request, const hone_config *con
     if (f->type_c != (plan.bytes ? HONE_S32 : HONE_F32) || f->step_count || f->reads_c || f->c_n != 1)
         seconds += m * n / tile->kit->lanes * (4 + 2 * f->step_count) * 1e-9;
 
-    const double threads = fmin(pieces, plan.threads);
+    const double threads = hone_deal_threads(plan.threads, (int64_t)pieces, plan.item_seconds * (double)f->items);
     const double rounds = (double)hone_divide_up((int64_t)pieces, (int64_t)threads);
     return rounds * seconds + hone_matmul_fork_seconds(device, threads) + 60e-9;
 }

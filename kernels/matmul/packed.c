@@ -577,7 +577,8 @@ static double packed_estimate(const hone_request *request, const hone_config *co
     if (f->step_count || f->c_n != 1 || hone_matmul_narrows(f))
         seconds += hone_matmul_read_seconds(device, f->bytes * m * n, 0) * 4;
 
-    const double threads = pieces < plan.threads ? pieces : plan.threads;
+    const double threads =
+        hone_deal_threads(plan.threads, (int64_t)pieces, plan.item_seconds * (double)f->items);
     const double rounds = (double)hone_divide_up((int64_t)pieces, (int64_t)threads);
     const double fork = hone_matmul_fork_seconds(device, threads);
     return rounds * seconds + fork + 100e-9;

@@ -31,7 +31,7 @@ typedef struct small_plan {
     const hone_matmul_small_set *small;
     int                      threads;
     int64_t                  run; /* matrices in a call */
-    double                   item_seconds; /* about: on one thread */
+    double                   seconds; /* that one thread takes, as estimated */
     int64_t                  item_bytes;
     bool                     far; /* is a batch of the expected size more than the cache before the last holds? */
     double                   slots; /* what one matrix costs, in multiplications of whole vectors */
@@ -153,8 +153,6 @@ static void plan_make(const hone_request *request, small_plan *out)
     frame_make(request->problem, f);
     out->small = small_for(request->device, f->type);
     out->threads = request->threads;
-    out->item_seconds = 2.0 * (double)f->m * (double)f->n * (double)f->k /
-                        hone_matmul_peak_of(request->device, out->small->isa, f->type, out->small->lanes);
     out->part_count = 0;
     out->slots = 0;
     out->run = RUN_MAX;
@@ -203,10 +201,7 @@ static double small_estimate(const hone_request *request, const hone_config *con
                                         hone_matmul_read_seconds(device, bytes, bytes * items));
     if (f->step_count || f->c_n != 1) seconds += hone_matmul_read_seconds(device, f->bytes_c * m * n, 0) * 4 + 20e-9;
 
-    const double threads = fmin(items, plan.threads);
-    const double fork = hone_matmul_fork_seconds(device, threads);
-    const double one = items * seconds, many = one / threads + fork;
-    return 20e-9 + fmin(one, many);
+    return hone_matmul_dealt_seconds(device, plan.threads, f->items, 20e-9 + items * seconds);
 }
 
 static int small_suggest(const hone_request *request, hone_config *configs, int cap)
@@ -220,10 +215,11 @@ static int small_suggest(const hone_request *request, hone_config *configs, int 
 static hone_status small_prepare(const hone_request *request, const hone_config *config, const hone_details *details,
                                  void **ready, hone_needs *needs)
 {
-    (void)config, (void)details;
+    (void)details;
     small_plan *plan = hone_alloc(1, sizeof *plan);
     if (!plan) return HONE_ERROR_MEMORY;
     plan_make(request, plan);
+    plan->seconds = hone_matmul_alone_seconds(request, config, small_estimate);
     needs->scratch_bytes = 0;
     *ready = plan;
     return HONE_OK;
@@ -331,8 +327,8 @@ static hone_status small_launch(void *ready, hone_be_stream *stream, const hone_
     const int64_t items = hone_matmul_items(f, arguments);
     if (!plan->part_count || !items) return HONE_OK;
 
-    hone_deal_out(stream, &(hone_deal){plan->threads, items, (double)items * plan->item_seconds, NULL, 0, false,
-                                       items_run, &work});
+    hone_deal_out(stream, &(hone_deal){plan->threads, items, hone_matmul_launch_seconds(f, arguments, plan->seconds),
+                                       NULL, 0, false, items_run, &work});
     return HONE_OK;
 }
 

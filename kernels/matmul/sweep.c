@@ -169,10 +169,7 @@ static double sweep_estimate(const hone_request *request, const hone_config *con
            (k > 1 ? hone_matmul_far_down(width) : 1);
     if (plan.by_room) one += hone_matmul_read_seconds(device, bytes * m * n, 0) * 4 + strips * blocks * 10e-9;
 
-    const double units = items * blocks * (double)plan.ranges;
-    const double threads = fmin(units, plan.threads), fork = hone_matmul_fork_seconds(device, threads);
-    const double alone = items * one, many = alone / threads + fork;
-    return 15e-9 + fmin(alone, many);
+    return hone_matmul_dealt_seconds(device, plan.threads, f->items * plan.blocks * plan.ranges, 15e-9 + items * one);
 }
 
 /* Wide panels read a for many columns at once; where many rows are written, narrow ones leave whole lines behind
@@ -195,9 +192,7 @@ static hone_status sweep_prepare(const hone_request *request, const hone_config 
     sweep_plan *plan = hone_alloc(1, sizeof *plan);
     if (!plan) return HONE_ERROR_MEMORY;
     plan_make(request, config, plan);
-    hone_request alone = *request;
-    alone.threads = 1;
-    plan->seconds = sweep_estimate(&alone, config);
+    plan->seconds = hone_matmul_alone_seconds(request, config, sweep_estimate);
     needs->scratch_bytes = (size_t)plan->threads * plan->bytes;
     *ready = plan;
     return HONE_OK;

@@ -122,7 +122,7 @@ static double thin_estimate(const hone_request *request, const hone_config *conf
     const int lanes = plan.kit->kit->lanes;
     const double m = (double)f->m, n = (double)f->n, k = (double)f->k, items = (double)f->items;
     const double units = items * (double)plan.strips;
-    const int threads = (int)hone_min(plan.threads, (int64_t)fmin(units, 1e9));
+    const int threads = hone_matmul_threads(request, config, thin_estimate, (int64_t)units);
     const double share = (double)hone_divide_up((int64_t)units, threads) / units;
 
     const double peak = hone_matmul_peak_of(device, plan.kit->isa, f->type, lanes);
@@ -171,9 +171,7 @@ static hone_status thin_prepare(const hone_request *request, const hone_config *
     thin_plan *plan = hone_alloc(1, sizeof *plan);
     if (!plan) return HONE_ERROR_MEMORY;
     plan_make(request, config, plan);
-    hone_request alone = *request;
-    alone.threads = 1;
-    plan->seconds = thin_estimate(&alone, config);
+    plan->seconds = hone_matmul_alone_seconds(request, config, thin_estimate);
     needs->scratch_bytes = (size_t)plan->threads * plan->bytes;
     *ready = plan;
     return HONE_OK;

@@ -125,9 +125,36 @@ static void little_stays_with_its_caller(void **state)
     assert_true(atomic_load(&t.runs) > ROOMS); /* whoever takes part may leave in between */
 }
 
+/* What estimates are told beforehand is what happens: asked of a pool, or not; and no quicker than evenly shared. */
+static void it_is_told_beforehand(void **state)
+{
+    static const int64_t units[] = {0, 1, 2, 3, 5, 64, 1000};
+    static const double  seconds[] = {0, 1e-6, 3.99e-6, 4.01e-6, 5e-6, 9e-6, 4e-5, 1};
+    static table t;
+    int          called = 0;
+    hone_threads theirs = {&called, ROOMS, crowd_run};
+    hone_be_stream stream = {NULL, {&theirs, ROOMS}};
+    (void)state;
+    for (int threads = 1; threads <= ROOMS; threads++)
+        for (size_t u = 0; u < sizeof units / sizeof *units; u++)
+            for (size_t s = 0; s < sizeof seconds / sizeof *seconds; s++) {
+                const int    parts = hone_deal_threads(threads, units[u], seconds[s]);
+                const double told = hone_deal_seconds(threads, units[u], seconds[s], 0);
+                memset(&t, 0, sizeof t);
+                called = 0;
+                hone_deal_out(&stream, &(hone_deal){threads, units[u], seconds[s], NULL, 0, false, serve, &t});
+                assert_int_equal(called, parts > 1);
+                assert_true(parts >= 1 && parts <= threads);
+                assert_true(told * parts >= seconds[s] * (1 - 1e-12) && told <= seconds[s]);
+                if (parts > 1) assert_true(hone_deal_seconds(threads, units[u], seconds[s], 1) == told + 1);
+            }
+    assert_true(hone_deal_seconds(2, 3, 1, 0) == 2.0 / 3); /* one of them has two */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_unit_once),
-                                       cmocka_unit_test(little_stays_with_its_caller)};
+                                       cmocka_unit_test(little_stays_with_its_caller),
+                                       cmocka_unit_test(it_is_told_beforehand)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
