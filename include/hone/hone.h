@@ -4,6 +4,7 @@
 
 #include <hone/accuracy.h>
 #include <hone/api.h>
+#include <hone/attention.h>
 #include <hone/buffer.h>
 #include <hone/context.h>
 #include <hone/device.h>

@@ -1,8 +1,9 @@
-/* The text of a matmul and of a packing: what is taken is legal, and prints as a text that means the same bytes, and
- * prints the same again. */
+/* The text of a matmul, of a packing and of attention: what is taken is legal, and prints as a text that means the same
+ * bytes, and prints the same again. */
 #include <string.h>
 
 #include "base/status.h"
+#include "kernels/attention/problem.h"
 #include "kernels/matmul/problem.h"
 #include "kernels/matmul_pack/problem.h"
 #include "tests/fuzz/fuzz.h"
@@ -45,6 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (bytes) memcpy(text, data, bytes);
     one_op(&hone_matmul_op, text);
     one_op(&hone_matmul_pack_op, text);
+    one_op(&hone_attention_op, text);
     free(text);
     return 0;
 }

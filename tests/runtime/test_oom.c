@@ -293,6 +293,29 @@ static hone_status matmul_many(world *w)
     return hone_matmul_many(w->stream, COUNT, &a, as, &b, bs, &c, cs, NULL);
 }
 
+static hone_tensor tokens(float *memory)
+{
+    return hone_tensor_dense(HONE_F32, 4, (int64_t[]){1, 20, 2, 8}, memory);
+}
+
+/* Right where it succeeds is another test's; here nothing is written where it fails. */
+static hone_status attention(world *w)
+{
+    hone_tensor  q = tokens(a_memory), k = tokens(b_memory), v = tokens(b_memory), out = tokens(c_memory);
+    const size_t bytes = 20 * 2 * 8 * sizeof(float);
+    memset(c_memory, 0x11, bytes);
+    memset(expected, 0x11, bytes);
+    hone_status status = hone_attention(w->stream, &q, &k, &v, &out, NULL);
+    if (status != HONE_OK) assert_memory_equal(c_memory, expected, bytes);
+    return status;
+}
+
+static hone_status attention_plan(world *w)
+{
+    hone_tensor t = tokens(NULL);
+    return hone_attention_plan(w->cpu, &t, &t, &t, &t, NULL, &w->made_plan);
+}
+
 static hone_status matmul_plan(world *w)
 {
     hone_tensor t = matrix(NULL, SIDE, SIDE);
@@ -447,6 +470,8 @@ static const struct scene {
     {"matmul, seventy problems", many_plans, 70},
     {"matmul_many", matmul_many, 1},
     {"matmul_plan", matmul_plan, 1},
+    {"attention", attention, 2},
+    {"attention_plan", attention_plan, 1},
     {"matmul_many_plan", matmul_many_plan, 1},
     {"plan_run, plan_describe, plan_scratch", plan_run, 0},
     {"matmul_pack", matmul_pack, 4},
