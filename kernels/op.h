@@ -84,7 +84,7 @@ typedef struct hone_sample {
  * rounding, that no sound order of operations is seen to exceed: where few elements are compared, the largest error of
  * the naive ones is a matter of luck, and this stands in for it. */
 typedef struct hone_truth {
-    double high, low, bound, naive, likely;
+    double high, low, bound, naive, likely; /* bound < 0, high NaN: a launch leaves this element as it was */
 } hone_truth;
 
 /* Where an argument of a backward problem comes from. */

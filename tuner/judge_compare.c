@@ -4,6 +4,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/element.h"
@@ -193,17 +194,27 @@ static hone_status scan(hone_judge_case *c, hone_data_kind kind, int role, hone_
     for (int64_t i = 0, all = m->count * m->items; i < all; i++) {
         double got = hone_judge_value(m, m->got, i);
         if (!isnan(got)) continue;
-        if (fresh && hone_judge_unwritten(m, i)) return accuse(c, out, HONE_FAULT_MISSED, kind, role, i, got, 0, 0);
-        if (due > 32) continue; /* enough of them were asked for */
+        bool left = fresh && hone_judge_unwritten(m, i);
+        if (!left && due > 32) continue; /* enough of them were asked for */
         hone_span      spans[HONE_ROLES_MAX];
         hone_truth     truth;
         hone_sample    sample = {role, 1, &i};
         hone_arguments before = hone_judge_before(c, kind, spans);
         HONE_TRY(c->op->reference(hone_judge_asked(c), &before, &sample, &truth));
+        if (left && truth.bound < 0) continue; /* as it should be */
+        if (left) return accuse(c, out, HONE_FAULT_MISSED, kind, role, i, got, 0, 0);
         if (!isnan(truth.high)) return accuse(c, out, HONE_FAULT_MISSED, kind, role, i, got, truth.high, 0);
         due++;
     }
     return HONE_OK;
+}
+
+/* Is an element that no launch writes as it was before? */
+static bool as_it_was(const hone_judge_memory *m, hone_data_kind kind, int64_t element)
+{
+    if (m->direction == HONE_OUT) return hone_judge_unwritten(m, element);
+    const char *before = m->before[kind] + m->first + hone_role_offset(&m->role, element) * m->element_bytes;
+    return memcmp(m->got + element * m->element_bytes, before, (size_t)m->element_bytes) == 0;
 }
 
 /* A number against a truth that is none, or beyond the type's largest. True: nothing more is to be said. */
@@ -303,6 +314,10 @@ static hone_status compare(hone_judge_case *c, hone_data_kind kind, int role, ho
         bool              right;
         if (kind == HONE_DATA_RANDOM) relative = fmax(2 * naive + type.u * largest, t->likely) + rounding;
         out->compared++;
+        if (t->bound < 0) { /* nothing is written there */
+            if (as_it_was(m, kind, m->sample[i])) continue;
+            return accuse(c, out, HONE_FAULT_FOOTPRINT, kind, role, m->sample[i], got, t->high, 0);
+        }
         if (type.narrow && !isnan(t->high)) {
             double allowed = fmin(bound, relative);
             if (between_ends(got, t, allowed, &type)) continue;

@@ -10,6 +10,7 @@
 #include <hone/device.h>
 #include <hone/dlpack.h>
 #include <hone/dtype.h>
+#include <hone/grouped.h>
 #include <hone/matmul.h>
 #include <hone/plan.h>
 #include <hone/status.h>

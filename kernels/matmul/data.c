@@ -158,9 +158,15 @@ static double zero_of(const recipe *r, uint8_t type, uint64_t seed)
 hone_status hone_matmul_generate(const void *problem, hone_data_kind kind, uint64_t seed, const hone_arguments *into,
                                  hone_scalar *scalars)
 {
-    const hone_matmul_problem *p = problem;
-    hone_role                  roles[HONE_ROLES_MAX];
-    int                        count = hone_matmul_roles(p, roles);
+    hone_role roles[HONE_ROLES_MAX];
+    int       count = hone_matmul_roles(problem, roles);
+    return hone_matmul_generate_for(problem, roles, count, kind, seed, into, scalars);
+}
+
+hone_status hone_matmul_generate_for(const hone_matmul_problem *p, const hone_role *roles, int count,
+                                     hone_data_kind kind, uint64_t seed, const hone_arguments *into,
+                                     hone_scalar *scalars)
+{
     recipe                     r = recipe_of(p, kind, seed);
     hone_values                wider = r.small; /* inputs of activations: far enough out to reach both their ends */
     bool                       real = kind == HONE_DATA_RANDOM || kind == HONE_DATA_NOT_FINITE;

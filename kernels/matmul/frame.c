@@ -14,7 +14,7 @@
         (y) = kept;                                                                                                    \
     } while (0)
 
-void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_frame *out)
+void hone_matmul_frame_straight(const hone_matmul_problem *problem, hone_matmul_frame *out)
 {
     *out = (hone_matmul_frame){
         .type = hone_matmul_arithmetic(problem),
@@ -53,8 +53,13 @@ void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_fram
         out->b_n = 1;
         out->b_group = hone_matmul_layout_group(problem->b_layout);
         for (int i = 0; i < HONE_BATCH_MAX; i++) out->b_batch[i] *= problem->b_bytes / out->bytes_b; /* of matrices */
-        return;
     }
+}
+
+void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_frame *out)
+{
+    hone_matmul_frame_straight(problem, out);
+    if (out->b_width) return;
     if (out->m > 1 && (out->n <= 1 || (out->c_n != 1 && out->c_m == 1))) hone_matmul_frame_swap(out);
 }
 

@@ -37,6 +37,7 @@ typedef struct hone_matmul_item {
 
 /* With strides of extents below 2, which nobody follows, set so that they are contiguous. */
 void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_frame *out);
+void hone_matmul_frame_straight(const hone_matmul_problem *problem, hone_matmul_frame *out); /* nothing exchanged */
 void hone_matmul_frame_swap(hone_matmul_frame *frame);
 
 /* Is c stored in fewer bits than its sums have? Then it is written once, when they are whole. */

@@ -26,7 +26,7 @@
 #include "base/size.h"
 #include "base/status.h"
 #include "kernels/common/deal.h"
-#include "kernels/matmul/frame.h"
+#include "kernels/matmul/packed.h"
 
 enum { TILE, MC, NC, KC, PACK_A, PACK_B, ORDER, SHARES, PARAMETER_COUNT };
 
@@ -96,37 +96,19 @@ static const char *packed_refuses(const hone_request *request)
     return NULL;
 }
 
-/* How a problem is cut: the sizes of a configuration, evened out. */
-typedef struct packed_cut {
-    int64_t m_pieces, n_pieces; /* pieces of one matrix */
-    int64_t nc;                 /* columns of a piece, at most: whole panels */
-    int64_t k_blocks, kc;
-    size_t  a_bytes, b_bytes;   /* of a room: copies, */
-    size_t  c_bytes;            /* and sums that wait for the next block of k; 0: they wait in c */
-} packed_cut;
-
-typedef struct packed_plan {
-    hone_matmul_frame       frame;
-    const hone_matmul_tile *tile, *kept; /* kept: reads what the other one keeps of b */
-    const hone_matmul_kit  *a_kit;
-    bool                    pack_a, pack_b, columns;
-    int                     threads;
-    int64_t                 shares;
-    double                  item_seconds; /* about: of one matrix, on one thread */
-    packed_cut              cut;
-    packed_cut whole; /* for a residual that is c itself: k in one block, so that c keeps its values until then */
-} packed_plan;
+typedef hone_matmul_packed_cut   packed_cut;
+typedef hone_matmul_packed_plan  packed_plan;
+typedef hone_matmul_packed_work  packed_work;
+typedef hone_matmul_packed_piece packed_piece;
 
 static int64_t strips_of(const hone_matmul_tile *tile, int64_t rows)
 {
-    return hone_divide_up(rows, tile->m);
+    return hone_matmul_packed_strips(tile, rows);
 }
 
-/* Lines of a row-major strip are this far apart: a cache line more than they are long, so that they spread over the
- * cache's sets. */
 static int64_t strip_line(const hone_matmul_frame *frame, int64_t kc)
 {
-    return hone_round_up(kc, 64 / frame->bytes) + 64 / frame->bytes;
+    return hone_matmul_packed_line(frame, kc);
 }
 
 /* More pieces, for several threads. What pieces share is copied by each: rows of b across columns, columns of a across
@@ -181,20 +163,6 @@ static size_t cut_bytes(const packed_cut *cut)
 }
 
 /* --- one launch ------------------------------------------------------------------------------------------------ */
-
-typedef struct packed_work {
-    const packed_plan    *plan;
-    const packed_cut     *cut;
-    const hone_arguments *arguments;
-    double                alpha, beta;
-} packed_work;
-
-/* One piece of c as its thread sees it. */
-typedef struct packed_piece {
-    hone_matmul_item item;
-    int64_t          i, j, m, n; /* where it begins, and how large it is */
-    char            *strip, *block, *sums;
-} packed_piece;
 
 /* A strip of a: rows x kc, from row i and k on. Copied in the direction in which it lies. */
 static void strip_take(const packed_plan *plan, const char *from, int64_t rows, int64_t kc, void *to, bool first,
@@ -339,6 +307,17 @@ static void block_run(const packed_work *work, const packed_piece *piece, int64_
             for (int64_t p = 0; p < block.panels; p++) tile_run(&block, s, p);
 }
 
+void hone_matmul_packed_piece_run(const packed_work *work, const packed_piece *piece)
+{
+    const int64_t blocks = hone_max(hone_divide_up(piece->k, hone_max(work->cut->kc, 1)), 1);
+    const int64_t kc = hone_divide_up(piece->k, blocks);
+    for (int64_t block = 0; block < blocks; block++) {
+        const int64_t k = block * kc;
+        block_run(work, piece, k, hone_min(piece->k - k, kc), block && !piece->sums ? 1 : work->beta,
+                  block + 1 == blocks);
+    }
+}
+
 static void piece_run(const packed_work *work, int64_t index, char *scratch)
 {
     const packed_plan *plan = work->plan;
@@ -346,7 +325,7 @@ static void piece_run(const packed_work *work, int64_t index, char *scratch)
     const hone_matmul_frame *f = &plan->frame;
     const int64_t of_item = index % (cut->m_pieces * cut->n_pieces), i = of_item % cut->m_pieces,
                   j = of_item / cut->m_pieces;
-    packed_piece piece = {.strip = scratch, .block = scratch + cut->a_bytes};
+    packed_piece piece = {.k = f->k, .strip = scratch, .block = scratch + cut->a_bytes};
     if (cut->c_bytes) piece.sums = piece.block + cut->b_bytes;
 
     hone_matmul_item_at(f, work->arguments, index / (cut->m_pieces * cut->n_pieces), &piece.item);
@@ -355,11 +334,7 @@ static void piece_run(const packed_work *work, int64_t index, char *scratch)
     const int64_t panels = hone_divide_up(f->n, plan->tile->n);
     piece.j = j * panels / cut->n_pieces * plan->tile->n;
     piece.n = hone_min(f->n, (j + 1) * panels / cut->n_pieces * plan->tile->n) - piece.j;
-    for (int64_t block = 0; block < cut->k_blocks; block++) {
-        const int64_t k = block * cut->kc;
-        block_run(work, &piece, k, hone_min(f->k - k, cut->kc),
-                  block && !piece.sums ? 1 : work->beta, block + 1 == cut->k_blocks);
-    }
+    hone_matmul_packed_piece_run(work, &piece);
 }
 
 static void pieces_run(void *work, int64_t begin, int64_t end, char *scratch)

@@ -13,9 +13,15 @@ int         hone_matmul_roles(const void *problem, hone_role roles[HONE_ROLES_MA
 
 hone_status hone_matmul_truth(const void *problem, const hone_arguments *before, const hone_sample *sample,
                               hone_truth *truth);                                                  /* reference.c */
+/* The whole product, by plain loops. */
+void        hone_matmul_plainly(const hone_matmul_problem *p, const hone_arguments *arguments);
 bool        hone_matmul_exact(const void *problem, hone_data_kind kind);                            /* data.c */
 hone_status hone_matmul_generate(const void *problem, hone_data_kind kind, uint64_t seed, const hone_arguments *into,
                                  hone_scalar *scalars);
+/* The same for arguments of other shapes that are summed as this problem's are. */
+hone_status hone_matmul_generate_for(const hone_matmul_problem *p, const hone_role *roles, int count,
+                                     hone_data_kind kind, uint64_t seed, const hone_arguments *into,
+                                     hone_scalar *scalars);
 hone_status hone_matmul_gradient(const void *problem, hone_gradient *out);                         /* gradient.c */
 const char *const *hone_matmul_suite(const char *name);                                             /* suites.c */
 void        hone_matmul_random(uint64_t seed, double flops, void *problem);                        /* random.c */

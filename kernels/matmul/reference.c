@@ -304,6 +304,15 @@ static void one_matrix(const place *at)
         }
 }
 
+void hone_matmul_plainly(const hone_matmul_problem *p, const hone_arguments *arguments)
+{
+    if (p->m == 0 || p->n == 0) return;
+    for (int64_t matrix = 0, count = p->pointers ? arguments->items : hone_matmul_batch(p); matrix < count; matrix++) {
+        place at = place_of(p, arguments, matrix);
+        one_matrix(&at);
+    }
+}
+
 static const char *reference_identity(const hone_be_device *device)
 {
     (void)device;
@@ -346,13 +355,8 @@ static hone_status reference_prepare(const hone_request *request, const hone_con
 static hone_status reference_launch(void *ready, hone_be_stream *stream, const hone_arguments *arguments,
                                     hone_span scratch)
 {
-    const hone_matmul_problem *p = ready;
     (void)stream, (void)scratch;
-    if (p->m == 0 || p->n == 0) return HONE_OK;
-    for (int64_t matrix = 0, count = p->pointers ? arguments->items : hone_matmul_batch(p); matrix < count; matrix++) {
-        place at = place_of(p, arguments, matrix);
-        one_matrix(&at);
-    }
+    hone_matmul_plainly(ready, arguments);
     return HONE_OK;
 }
 

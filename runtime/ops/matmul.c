@@ -9,21 +9,12 @@
 #include "base/size.h"
 #include "kernels/matmul/problem.h"
 #include "runtime/hall.h"
+#include "runtime/ops/matmul.h"
 #include "runtime/ops/weights.h"
 
 enum { LEAD_MAX = HONE_RANK_MAX - 2 };
 
-/* The parts of a call. Operands stand in the order of the op's roles. */
-typedef struct matmul_call {
-    hone_matmul_problem problem;
-    bool                empty; /* c has no elements: nothing happens */
-    int                 operands, scalars;
-    const hone_rt_weights *weights; /* b is packed; its tensor stands for them; NULL: it is plain */
-    const hone_tensor  *tensor[HONE_MATMUL_OPERANDS]; /* NULL: the step has none */
-    hone_rt_view        view[HONE_MATMUL_OPERANDS];
-    hone_span           span[HONE_MATMUL_OPERANDS];
-    hone_scalar         scalar[HONE_MATMUL_VALUES];
-} matmul_call;
+typedef hone_rt_matmul_call matmul_call;
 
 static const char *const operand_names[HONE_MATMUL_OPERANDS] = {"matmul: a",
                                                                 "matmul: b",
@@ -274,7 +265,7 @@ static hone_status describe(matmul_call *call, const hone_be_device *device, con
     HONE_CHECK(a && b && c, HONE_ERROR_ARGUMENT, "matmul: %s is NULL", !a ? "a" : !b ? "b" : "c");
     if (!options) options = &plain;
     HONE_TRY(check_options(options));
-    memset(call, 0, offsetof(struct matmul_call, view));
+    memset(call, 0, offsetof(hone_rt_matmul_call, view));
     call->operands = HONE_MATMUL_STEP0 + options->step_count;
     call->scalars = HONE_MATMUL_VALUE0 + options->step_count;
     call->tensor[HONE_MATMUL_A] = a;
@@ -419,10 +410,7 @@ static unsigned element_bytes(const matmul_call *call)
 
 static unsigned alignment_of(const matmul_call *call)
 {
-    uintptr_t all = 0;
-    for (int o = 0; o < call->operands; o++)
-        if (call->tensor[o]) all |= address(&call->view[o]);
-    return alignment_class(all, element_bytes(call));
+    return hone_rt_matmul_alignment(call, 0);
 }
 
 static hone_status matmul_on(hone_rt_stream *stream, const hone_tensor *a, const hone_tensor *b,
@@ -456,6 +444,26 @@ hone_status hone_matmul_prepacked(hone_stream *handle, const hone_tensor *a, hon
     if (status == HONE_OK) status = matmul_on(stream, a, &weights->b, weights, c, options);
     hone_rt_stream_leave(handle);
     return status;
+}
+
+hone_status hone_rt_matmul_describe(hone_rt_matmul_call *call, const hone_be_device *device, const hone_tensor *a,
+                                    const hone_tensor *b, const hone_tensor *c, const hone_matmul_options *options,
+                                    hone_rt_data data)
+{
+    return describe(call, device, a, b, NULL, c, options, data);
+}
+
+hone_status hone_rt_matmul_check_overlap(const hone_rt_matmul_call *call)
+{
+    return check_overlap(call);
+}
+
+unsigned hone_rt_matmul_alignment(const hone_rt_matmul_call *call, uintptr_t also)
+{
+    uintptr_t all = also;
+    for (int o = 0; o < call->operands; o++)
+        if (call->tensor[o]) all |= address(&call->view[o]);
+    return alignment_class(all, element_bytes(call));
 }
 
 /* --- arrays of pointers ------------------------------------------------------------------------------------------ */

@@ -1,10 +1,11 @@
-/* The text of a matmul, of a packing and of attention: what is taken is legal, and prints as a text that means the same
- * bytes, and prints the same again. */
+/* The text of a matmul, of a grouped one, of a packing and of attention: what is taken is legal, and prints as a text
+ * that means the same bytes, and prints the same again. */
 #include <string.h>
 
 #include "base/status.h"
 #include "kernels/attention/problem.h"
 #include "kernels/matmul/problem.h"
+#include "kernels/matmul_grouped/problem.h"
 #include "kernels/matmul_pack/problem.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -47,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     one_op(&hone_matmul_op, text);
     one_op(&hone_matmul_pack_op, text);
     one_op(&hone_attention_op, text);
+    one_op(&hone_matmul_grouped_op, text);
     free(text);
     return 0;
 }

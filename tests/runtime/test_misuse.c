@@ -236,6 +236,25 @@ static hone_status matmul_plan(world *w, void *h)
     return status;
 }
 
+static hone_status matmul_grouped_on(world *w, void *h)
+{
+    hone_tensor b = w->b, offsets = hone_vector(HONE_S32, 2, arena + T_AT);
+    b.rank = 3, b.shape[0] = 1, b.stride[0] = 0;
+    for (int d = 0; d < 2; d++) b.shape[d + 1] = w->b.shape[d], b.stride[d + 1] = w->b.stride[d];
+    return hone_matmul_grouped(h, &w->a, &b, &offsets, &w->c, NULL);
+}
+
+static hone_status matmul_grouped_plan(world *w, void *h)
+{
+    hone_plan  *out = (void *)w;
+    hone_tensor b = w->b, offsets = hone_vector(HONE_S32, 2, arena + T_AT);
+    b.rank = 3, b.shape[0] = 1, b.stride[0] = 0;
+    for (int d = 0; d < 2; d++) b.shape[d + 1] = w->b.shape[d], b.stride[d + 1] = w->b.stride[d];
+    hone_status status = hone_matmul_grouped_plan(h, &w->a, &b, &offsets, &w->c, NULL, &out);
+    assert_null(out);
+    return status;
+}
+
 static hone_status matmul_many_plan(world *w, void *h)
 {
     hone_plan  *out = (void *)w;
@@ -428,6 +447,8 @@ static const handle_door handle_doors[] = {
     {"matmul", STREAM, matmul_on, false},
     {"matmul, a's buffer", BUFFER, matmul_in, false},
     {"matmul_many", STREAM, matmul_many_on, false},
+    {"matmul_grouped", STREAM, matmul_grouped_on, false},
+    {"matmul_grouped_plan", DEVICE, matmul_grouped_plan, false},
     {"matmul_plan", DEVICE, matmul_plan, false},
     {"matmul_many_plan", DEVICE, matmul_many_plan, false},
     {"plan_scratch", PLAN, plan_scratch, false},
