@@ -244,7 +244,7 @@ const cli_verb cli_verb_tune = {
                 "  hone tune quick --verify                   is it faster? measured again\n"
                 "  hone tune --evaluate                       what would untuned problems pay?\n",
     .more =
-        "Suites: smoke, quick, full, transformer, convnet, training. A file has a problem a line; one that "
+        "Suites: smoke, quick, full, transformer, convnet, training, moe. A file has a problem a line; one that "
         "HONE_RECORD wrote tells how long each took, and the budget goes where the time goes.\n"
         "Each candidate runs in a process of its own, is judged before it is timed and again on what it was timed "
         "with; one that crashes, hangs, eats memory or is wrong is named, kept in quarantine, and costs itself. The "

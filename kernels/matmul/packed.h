@@ -1,4 +1,5 @@
-/* The inside of cpu.packed (packed.c) for kernels that cut their work up otherwise: a piece of c, done by one thread. */
+/* The inside of cpu.packed (packed.c) for kernels that cut their work up otherwise: a piece of c, done by one thread.
+ */
 #ifndef HONE_KERNELS_MATMUL_PACKED_H
 #define HONE_KERNELS_MATMUL_PACKED_H
 

@@ -110,7 +110,8 @@ hone_status hone_matmul_grouped_generate(const void *problem, hone_data_kind kin
     const hone_matmul_grouped_problem *p = problem;
     hone_role                          roles[HONE_ROLES_MAX];
     hone_matmul_grouped_roles(p, roles);
-    HONE_TRY(hone_matmul_generate_for(&p->one, roles, HONE_MATMUL_STEP0 + p->one.step_count, kind, seed, into, scalars));
+    HONE_TRY(
+        hone_matmul_generate_for(&p->one, roles, HONE_MATMUL_STEP0 + p->one.step_count, kind, seed, into, scalars));
     route(p, kind, hone_random_at(seed, 77), into);
     return HONE_OK;
 }

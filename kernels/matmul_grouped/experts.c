@@ -1,5 +1,5 @@
-/* cpu.grouped: the grouped matmul kernel. Work is dealt out over all groups at once, so that threads end together however
- * uneven the groups are:
+/* cpu.grouped: the grouped matmul kernel. Work is dealt out over all groups at once, so that threads end together
+ * however uneven the groups are:
  *
  *     a group of some rows     pieces of its c, each done by one thread as cpu.packed does them (matmul/packed.h): the
  *                              group's b is copied into panels while the first strip of rows reads it. Columns are cut
@@ -168,8 +168,8 @@ static hone_request thin_request(const hone_request *request, const hone_matmul_
     return thin;
 }
 
-/* The quickest of hone's own kernels for this problem on one thread, by their estimates; each promises the same bits for
- * any number of threads. */
+/* The quickest of hone's own kernels for this problem on one thread, by their estimates; each promises the same bits
+ * for any number of threads. */
 static const hone_kernel *thin_choose(const hone_request *request, hone_config *config, double *seconds)
 {
     const hone_kernel *best = NULL;

@@ -1,5 +1,5 @@
-/* The backward pass of a grouped matmul, as grouped matmuls: like matmul's own (kernels/matmul/gradient.c), D going back
- * through the steps. Then
+/* The backward pass of a grouped matmul, as grouped matmuls: like matmul's own (kernels/matmul/gradient.c), D going
+ * back through the steps. Then
  *
  *     rows   da[rows of g] = alpha * D[rows of g] * b[g]^T       rows again, with b turned
  *            db[g] = alpha * a[rows of g]^T * D[rows of g]       sums

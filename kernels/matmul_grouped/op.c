@@ -76,7 +76,8 @@ hone_status hone_matmul_grouped_check(const void *problem)
     HONE_CHECK(p->sums <= 1 && !memcmp(p->zero, zero, sizeof zero), HONE_ERROR_ARGUMENT,
                "matmul_grouped: a flag of the problem is neither 0 nor 1");
     HONE_CHECK(p->offsets == HONE_S32 || p->offsets == HONE_S64, HONE_ERROR_TYPE,
-               "matmul_grouped: the offsets are %s; they should be s32 or s64", hone_dtype_name((hone_dtype)p->offsets));
+               "matmul_grouped: the offsets are %s; they should be s32 or s64",
+               hone_dtype_name((hone_dtype)p->offsets));
     HONE_CHECK(p->groups >= 0 && p->groups < INT64_MAX / 16, HONE_ERROR_SHAPE,
                "matmul_grouped: there are %" PRId64 " groups; 0 .. 2^59", p->groups);
     HONE_TRY(check_one(p));

@@ -4,9 +4,9 @@
  *     rows   c[rows of g] = steps(alpha * a[rows of g] * b[g] + beta * c[rows of g])                    g < groups
  *     sums   c[g] = alpha * a[:, k of g] * b[k of g] + beta * c[g]               the gradient of b: groups cut k
  *
- * Group g is offsets[g] .. offsets[g+1]-1. The offsets are an argument, read when it runs: one plan serves every routing
- * of up to as many rows as the problem has. They may not fall, nor leave 0 .. rows; a group may be empty (of sums: its c
- * becomes beta * c), and rows that belong to no group are left as they are.
+ * Group g is offsets[g] .. offsets[g+1]-1. The offsets are an argument, read when it runs: one plan serves every
+ * routing of up to as many rows as the problem has. They may not fall, nor leave 0 .. rows; a group may be empty (of
+ * sums: its c becomes beta * c), and rows that belong to no group are left as they are.
  *
  * Arguments, in this order: those of a matmul (a, b, c, the operand of each of up to four steps), and at
  * HONE_MATMUL_GROUPED_OFFSETS the offsets, s32 or s64 and groups + 1 of them. Scalars are a matmul's.
@@ -48,8 +48,8 @@ static inline int64_t hone_matmul_grouped_rows(const hone_matmul_grouped_problem
 int64_t hone_matmul_grouped_offset(const hone_matmul_grouped_problem *p, const hone_arguments *arguments,
                                    int64_t index);
 
-/* Do the offsets of a launch rise, and stay within the rows? Else the sentence that says where they do not. Every kernel
- * asks before it writes anything. */
+/* Do the offsets of a launch rise, and stay within the rows? Else the sentence that says where they do not. Every
+ * kernel asks before it writes anything. */
 hone_status hone_matmul_grouped_offsets_check(const hone_matmul_grouped_problem *p, const hone_arguments *arguments);
 
 /* A part of one group as a matmul of its own: rows (of sums: k) begin .. end-1 with group g's b, or c. */

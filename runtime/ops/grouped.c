@@ -31,10 +31,11 @@ static hone_status check_ranks(const hone_tensor *a, const hone_tensor *b, const
 {
     HONE_CHECK(a && b && offsets && c, HONE_ERROR_ARGUMENT, "matmul grouped: %s is NULL",
                !a ? "a" : !b ? "b" : !offsets ? "offsets" : "c");
-    HONE_CHECK(a->rank == 2 && ((b->rank == 3 && c->rank == 2) || (b->rank == 2 && c->rank == 3)), HONE_ERROR_SHAPE,
-               "matmul grouped: a, b and c have ranks %d, %d and %d; they should have 2, 3 and 2 (a b for each group) or "
-               "2, 2 and 3 (a c for each group)",
-               a->rank, b->rank, c->rank);
+    HONE_CHECK(
+        a->rank == 2 && ((b->rank == 3 && c->rank == 2) || (b->rank == 2 && c->rank == 3)), HONE_ERROR_SHAPE,
+        "matmul grouped: a, b and c have ranks %d, %d and %d; they should have 2, 3 and 2 (a b for each group) or "
+        "2, 2 and 3 (a c for each group)",
+        a->rank, b->rank, c->rank);
     return HONE_OK;
 }
 
@@ -90,8 +91,9 @@ static hone_status describe(grouped_call *g, const hone_be_device *device, const
                             const hone_tensor *offsets, const hone_tensor *c, const hone_matmul_options *options,
                             hone_rt_data data)
 {
-    static const char *const steps[] = {"matmul grouped: the operand of step 0", "matmul grouped: the operand of step 1",
-                                        "matmul grouped: the operand of step 2", "matmul grouped: the operand of step 3"};
+    static const char *const steps[] = {
+        "matmul grouped: the operand of step 0", "matmul grouped: the operand of step 1",
+        "matmul grouped: the operand of step 2", "matmul grouped: the operand of step 3"};
     memset(&g->problem, 0, sizeof g->problem);
     HONE_TRY(check_ranks(a, b, offsets, c));
     const bool         sums = c->rank == 3;
@@ -133,7 +135,8 @@ static hone_status check_offsets_apart(const grouped_call *g)
 {
     const uintptr_t at = address(&g->offsets), end = at + (uintptr_t)g->offsets.high;
     for (int o = HONE_MATMUL_C; o < g->call.operands; o++) {
-        const bool stored = o >= HONE_MATMUL_STEP0 && g->problem.one.step[o - HONE_MATMUL_STEP0].kind == HONE_STEP_STORE;
+        const bool stored =
+            o >= HONE_MATMUL_STEP0 && g->problem.one.step[o - HONE_MATMUL_STEP0].kind == HONE_STEP_STORE;
         if (!g->call.tensor[o] || (o != HONE_MATMUL_C && !stored)) continue;
         const hone_rt_view *w = &g->call.view[o];
         if (w->span.buffer != g->offsets.span.buffer) continue;

@@ -69,8 +69,9 @@ typedef struct memory {
 
 static memory m;
 
-static const int64_t routings[][GROUPS + 1] = {{0, 1, 3, 3, 20, 69, 70}, {0, 0, 0, 0, 0, 0, 70}, {5, 5, 6, 14, 30, 44, 60},
-                                               {0, 0, 0, 0, 0, 0, 0},    {0, 1, 2, 3, 4, 5, 6},   {70, 70, 70, 70, 70, 70, 70}};
+static const int64_t routings[][GROUPS + 1] = {{0, 1, 3, 3, 20, 69, 70},  {0, 0, 0, 0, 0, 0, 70},
+                                               {5, 5, 6, 14, 30, 44, 60}, {0, 0, 0, 0, 0, 0, 0},
+                                               {0, 1, 2, 3, 4, 5, 6},     {70, 70, 70, 70, 70, 70, 70}};
 
 static void all_groups(world *w, hone_dtype type, const int64_t *at, bool wide)
 {

@@ -15,13 +15,15 @@
 #include "tuner/judge.h"
 
 #define FAULTS(X)                                                                                                      \
-    X(NONE, "nothing", "f32 nn 40x33x17 groups=5|bf16 nn 40x33x17 +bias+residual groups=5|f32 nn 9x10x40 groups=5 sums=1") \
+    X(NONE, "nothing",                                                                                                 \
+      "f32 nn 40x33x17 groups=5|bf16 nn 40x33x17 +bias+residual groups=5|f32 nn 9x10x40 groups=5 sums=1")              \
     X(NEIGHBOUR, "a group with its neighbour's b", "f32 nn 40x33x17 groups=5|bf16 nn 20x8x64 +relu groups=3")          \
     X(LAST_ROW, "the last row of a group with the next one's b", "f32 nn 40x33x17 groups=5|f64 nt 30x5x8 groups=4")    \
     X(ROW_MISSED, "the last row of a group not written", "f32 nn 40x33x17 groups=5|f32 nn 30x5x8 beta=1 groups=4")     \
     X(ROW_BEYOND, "the row behind the last group written", "f32 nn 40x33x17 groups=5|f32 nn 40x33x17 beta=1 groups=5") \
     X(BIAS, "the first group's bias for all", "f32 nn 40x33x17 +bias groups=5|bf16 nn 40x9x17 +bias+relu groups=5")    \
-    X(EMPTY, "an empty group's c not written", "f32 nn 9x10x20 groups=12 sums=1|f64 tn 9x10x9 groups=12 sums=1 beta=1") \
+    X(EMPTY, "an empty group's c not written",                                                                         \
+      "f32 nn 9x10x20 groups=12 sums=1|f64 tn 9x10x9 groups=12 sums=1 beta=1")                                         \
     X(LAST_K, "the last k of a group left out", "f32 nn 9x10x40 groups=5 sums=1|f64 nt 3x3x50 groups=4 sums=1")
 
 #define FAULT_ENUM(name, text, problems) FAULT_##name,
