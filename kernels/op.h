@@ -115,6 +115,8 @@ typedef struct hone_gradient_step {
     int         scalar_from[HONE_SCALARS_MAX]; /* ... or 1 + the index of the forward scalar to use instead; 0: fixed */
     int         output;      /* the role of the backward problem that is made */
     int         gradient_of; /* the forward argument whose gradient that is; -1: an intermediate of this gradient */
+    int         also;        /* another role that is made by the way; 0: none */
+    int         also_of;     /* ... and the forward argument whose gradient that is */
 } hone_gradient_step;
 
 /* How the gradients of all inputs follow from the gradients of all outputs, each laid out as its argument. Arguments

@@ -16,7 +16,10 @@ extern "C" {
 #define HONE_STEPS_MAX 4
 
 /* The steps of an epilogue. x is the value so far; the operand t is read or written at the same place. The gradient
- * steps are for backward products: they multiply by the slope of an activation at its stored input t. */
+ * steps are for backward products: they multiply by the slope of an activation at its stored input t.
+ *
+ * Those of a and b are done while that operand is read, before it is multiplied, and know nothing of x: slopes, whose t
+ * is of a's (b's) shape and type, and sums of what is multiplied, slopes and all, along k, which are written to t. */
 #define HONE_STEP_LIST(X)                                                                                              \
     X(HONE_STEP_BIAS, 1, "bias")                          /* x + t[j]: a vector along the columns */                  \
     X(HONE_STEP_BIAS_ROWS, 2, "bias_rows")                /* x + t[i]: a vector along the rows */                     \
@@ -33,7 +36,17 @@ extern "C" {
     X(HONE_STEP_SILU_GRADIENT, 13, "silu_gradient")                                                                    \
     X(HONE_STEP_SCALE_COLUMNS, 14, "scale_columns")       /* x * t[j]: a vector along the columns */                  \
     X(HONE_STEP_SCALE_ROWS, 15, "scale_rows")             /* x * t[i]: a vector along the rows */                     \
-    X(HONE_STEP_SHIFT, 16, "shift")                       /* x + value */
+    X(HONE_STEP_SHIFT, 16, "shift")                       /* x + value */                                              \
+    X(HONE_STEP_SUM_A, 17, "sum_a")                       /* t[i] = sum over k of a[i][k], not of alpha */             \
+    X(HONE_STEP_SUM_B, 18, "sum_b")                       /* t[j] = sum over k of b[k][j] */                           \
+    X(HONE_STEP_A_RELU_GRADIENT, 19, "a_relu_gradient")   /* a[i][k] * (t[i][k] > 0) */                                \
+    X(HONE_STEP_A_GELU_GRADIENT, 20, "a_gelu_gradient")   /* a[i][k] * gelu'(t[i][k]) ... */                           \
+    X(HONE_STEP_A_GELU_ERF_GRADIENT, 21, "a_gelu_erf_gradient")                                                        \
+    X(HONE_STEP_A_SILU_GRADIENT, 22, "a_silu_gradient")                                                                \
+    X(HONE_STEP_B_RELU_GRADIENT, 23, "b_relu_gradient")   /* b[k][j] * (t[k][j] > 0) ... */                            \
+    X(HONE_STEP_B_GELU_GRADIENT, 24, "b_gelu_gradient")                                                                \
+    X(HONE_STEP_B_GELU_ERF_GRADIENT, 25, "b_gelu_erf_gradient")                                                        \
+    X(HONE_STEP_B_SILU_GRADIENT, 26, "b_silu_gradient")
 
 #define HONE_STEP_ENUM(name, number, text) name = number,
 typedef enum hone_step_kind { HONE_STEP_NONE = 0, HONE_STEP_LIST(HONE_STEP_ENUM) } hone_step_kind;
@@ -43,7 +56,8 @@ typedef struct hone_step {
     hone_step_kind     kind;
     double             value;  /* of HONE_STEP_SCALE and HONE_STEP_SHIFT */
     const hone_tensor *tensor; /* t: of c's type (a vector may be f32 where c is bf16 or f16, and is where c holds
-                                  whole numbers); a vector, or of c's shape; its batch extents may broadcast */
+                                  whole numbers); a vector, or of c's shape; its batch extents may broadcast. Of the
+                                  steps of a and b: of that operand's type, and of its shape */
 } hone_step;
 
 typedef struct hone_matmul_options {

@@ -41,8 +41,7 @@ static inline STEP_T STEP_APPLY(hone_step_kind kind, STEP_T x, STEP_T value, STE
     case HONE_STEP_GELU_GRADIENT:
     case HONE_STEP_GELU_ERF_GRADIENT:
     case HONE_STEP_SILU_GRADIENT: return x * STEP_SLOPE(kind, t);
-    case HONE_STEP_NONE:
-    case HONE_STEP_STORE: break;
+    default: break; /* a store; and what is not done to x */
     }
     return x;
 }

@@ -102,8 +102,11 @@ static recipe recipe_of(const hone_matmul_problem *p, hone_data_kind kind, uint6
     } else {
         r.a = r.b = r.small = (hone_values){.largest = 1};
     }
-    for (int i = 0; i < p->step_count; i++)
-        if (!hone_step_exact((hone_step_kind)p->step[i].kind)) r.exact = false;
+    for (int i = 0; i < p->step_count; i++) {
+        const hone_step_kind step = (hone_step_kind)p->step[i].kind;
+        if (!hone_step_exact(step)) r.exact = false;
+        if (hone_step_is_sum(step) && k * fmax(r.a.largest, r.b.largest) > capacity_of(p)) r.exact = false;
+    }
     return r;
 }
 
@@ -183,7 +186,7 @@ hone_status hone_matmul_generate_for(const hone_matmul_problem *p, const hone_ro
         if (hone_step_is_scales(step)) values = &scales;
         hone_role_fill(&roles[i], &into->at[i], into->items, values, hone_random_at(seed, (uint64_t)i));
         /* not among scales: infinity times what is 0, or nearly so, in one order of summing or another */
-        bool factors = hone_step_is_slope(step) || hone_step_is_scales(step);
+        bool factors = hone_step_is_slope(hone_step_slope_of(step)) || hone_step_is_scales(step);
         if (kind == HONE_DATA_NOT_FINITE && !factors && !hone_matmul_integers(p))
             plant(&roles[i], &into->at[i], into->items, hone_random_at(seed + 1, (uint64_t)i));
         if (i == HONE_MATMUL_B) clear_behind(p, &roles[i], &into->at[i], into->items);

@@ -55,7 +55,7 @@ static void FINISH_NAME(const hone_matmul_finish_job *job)
                     if (step->kind != HONE_STEP_STORE) t = FINISH_GATHER(at, step->type, step->column_stride, n, first);
                 }
                 switch (step->kind) {
-                case HONE_STEP_NONE: break;
+                default: break; /* none; those of a and b are done by then */
                 case HONE_STEP_BIAS:
                 case HONE_STEP_BIAS_ROWS:
                 case HONE_STEP_SHIFT:

@@ -129,6 +129,7 @@ static const char *fold_refuses(const hone_request *request)
     const hone_matmul_problem *p = request->problem;
     hone_matmul_frame frame;
     if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
+    if (hone_matmul_operand_steps(p)) return HONE_MATMUL_OPERAND_STEPS_REFUSED;
     const hone_matmul_fold_kit *kit = kit_for(request->device, p->type_c);
     if (!kit) return "no micro-kernel for this type";
     if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;

@@ -77,14 +77,7 @@ void hone_matmul_frame_swap(hone_matmul_frame *frame)
     for (int i = 0; i < frame->step_count; i++) {
         hone_epilogue_step *step = &frame->step[i];
         EXCHANGE(int64_t, step->row_stride, step->column_stride);
-        if (step->kind == HONE_STEP_BIAS)
-            step->kind = HONE_STEP_BIAS_ROWS;
-        else if (step->kind == HONE_STEP_BIAS_ROWS)
-            step->kind = HONE_STEP_BIAS;
-        else if (step->kind == HONE_STEP_SCALE_COLUMNS)
-            step->kind = HONE_STEP_SCALE_ROWS;
-        else if (step->kind == HONE_STEP_SCALE_ROWS)
-            step->kind = HONE_STEP_SCALE_COLUMNS;
+        step->kind = hone_step_mirrored((hone_step_kind)step->kind);
     }
     if (frame->m <= 1) frame->a_m = frame->k, frame->c_m = frame->n;
     if (frame->n <= 1) frame->b_n = frame->c_n = 1;

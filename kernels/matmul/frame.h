@@ -63,9 +63,10 @@ static inline const char *hone_matmul_sums_refused(const hone_matmul_problem *p)
     return NULL;
 }
 
-/* The same for kernels of which a and b are of one type. */
+/* The same for kernels of which a and b are of one type, and read as they are. */
 static inline const char *hone_matmul_types_refused(const hone_matmul_problem *p)
 {
+    if (hone_matmul_operand_steps(p)) return HONE_MATMUL_OPERAND_STEPS_REFUSED;
     if (p->type_a != p->type_b) return "a and b are of different types";
     return hone_matmul_sums_refused(p);
 }

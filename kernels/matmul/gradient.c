@@ -1,16 +1,23 @@
 /* The backward pass of c = steps(alpha * a * b + beta * c0), as matmuls.
  *
  * D, what is known of the gradient, starts as that of c and goes back through the steps: a scale or an activation
- * multiplies it, a bias is D summed over what the bias was repeated along, a residual is D itself. What is left at the
- * beginning gives
+ * multiplies it, a bias is D summed over what the bias was repeated along, a residual is D itself, scales are D times
+ * what went into them, summed. What is left at the beginning gives
  *
  *     da = alpha * D * b^T      db = alpha * a^T * D      dc0 = beta * D
  *
- * Three shapes of matmul do all of it:
+ * Four shapes of matmul do all of it:
  *
  *     elementwise   k = 0: the product is 0, and the steps +residual (D) +gelu_gradient +scale ... do the rest
  *     sum           D, its kept dimensions as rows and the summed ones as k, times a 1 that repeats
+ *     dots          D by what went into a scale: kept dimensions as a batch, the summed ones as k
  *     product       where a or b was repeated over the batch, the batch becomes a part of k
+ *
+ * and the products take over what else they can, where all extents are long enough for the kernel that knows steps of
+ * a and b: slopes that D waits for are done to it while it is read (a_gelu_gradient), numbers that it waits for are
+ * done to the result (scale), and the gradient of a bias behind which no scale is left is the sum of what is read
+ * anyway (sum_a, sum_b). D with all its factors is written only where that is somebody's gradient, a residual's, or
+ * where the strides of a factor forbid the rest.
  *
  * Summed dimensions must be one stride apart: where they are not, D (or a, or b) is first copied into an order in which
  * they are. Operands without elements (a and b where k = 0) have no source.
@@ -49,6 +56,7 @@ typedef struct builder {
     view                       d;
     int                        waiting;
     factor                     factors[HONE_STEPS_MAX];
+    int                        bias, bias_rows; /* 1 + the step whose gradient the product for b (a) makes; 0: none */
 } builder;
 
 /* --- views ------------------------------------------------------------------------------------------------------ */
@@ -163,7 +171,9 @@ static hone_status elementwise(builder *b, const view *from, const factor *facto
         const view *operand = i ? &factors[i - 1].operand : from;
         p->step[i].kind = i ? factors[i - 1].kind : HONE_STEP_RESIDUAL;
         if (i) step->scalar_from[HONE_MATMUL_VALUE0 + i] = factors[i - 1].scalar;
-        if (hone_step_operand_of((hone_step_kind)p->step[i].kind) == HONE_OPERAND_NONE) continue;
+        hone_step_operand form = hone_step_operand_of((hone_step_kind)p->step[i].kind);
+        if (form == HONE_OPERAND_NONE) continue;
+        if (!hone_operand_is_matrix(form) && operand->type != from->type) p->step[i].type = (int32_t)operand->type;
         p->step[i].row_stride = operand->stride[row];
         p->step[i].column_stride = operand->stride[column];
         memcpy(p->step[i].batch_stride, operand->stride, (size_t)batch * sizeof *operand->stride);
@@ -198,14 +208,26 @@ static hone_status settle(builder *b)
     return HONE_OK;
 }
 
-/* D summed over some dimensions; `stride` says where the others go, and what type they are of. */
+/* The numbers that wait for D, done to what follows from it. */
+static void scales_of(const builder *b, hone_gradient_step *step)
+{
+    hone_matmul_problem *p = problem_of(step);
+    for (int i = 0; i < b->waiting; i++) {
+        if (b->factors[i].kind != HONE_STEP_SCALE) continue;
+        step->scalar_from[HONE_MATMUL_VALUE0 + p->step_count] = b->factors[i].scalar;
+        p->step[p->step_count++].kind = HONE_STEP_SCALE;
+    }
+}
+
+/* D summed over some dimensions, and the numbers that wait; `stride` says where the others go, and what type they are
+ * of. */
 static hone_status sum(builder *b, unsigned summed, const int64_t *stride, hone_dtype type, int gradient_of)
 {
     view    d = b->d;
     int64_t along;
     int     kept[DIMENSIONS_MAX], count = 0;
     if (elements_of(&d, summed) == 1 && d.type == type && d.rank <= DIMENSIONS_MAX)
-        return elementwise(b, &d, NULL, 0, stride, gradient_of);
+        return elementwise(b, &d, b->factors, b->waiting, stride, gradient_of);
     if (!one_stride(&d, summed, &along)) {
         HONE_TRY(reordered(b, &d, summed));
         one_stride(&d, summed, &along);
@@ -228,7 +250,169 @@ static hone_status sum(builder *b, unsigned summed, const int64_t *stride, hone_
     }
     source(step, HONE_MATMUL_A, d.from);
     source(step, HONE_MATMUL_B, (hone_source){0, HONE_FROM_ONE, 0});
+    scales_of(b, step);
     return done(b, step, gradient_of);
+}
+
+/* Each element of the kept dimensions: D by x, summed over the others. */
+static hone_status dots(builder *b, view x, unsigned summed, const view *out, int gradient_of)
+{
+    view    d = b->d;
+    int64_t along_d, along_x;
+    int     kept[DIMENSIONS_MAX], count = 0;
+    if (!one_stride(&d, summed, &along_d)) {
+        HONE_TRY(reordered(b, &d, summed));
+        one_stride(&d, summed, &along_d);
+    }
+    if (!one_stride(&x, summed, &along_x)) {
+        HONE_TRY(reordered(b, &x, summed));
+        one_stride(&x, summed, &along_x);
+    }
+    for (int i = 0; i < d.rank; i++)
+        if (!(summed >> i & 1) && d.shape[i] != 1) kept[count++] = i;
+    HONE_CHECK(count <= HONE_BATCH_MAX, HONE_ERROR_UNSUPPORTED,
+               "matmul: the gradient of step %d has %d dimensions of its own; at most %d go",
+               gradient_of - HONE_MATMUL_STEP0, count, HONE_BATCH_MAX);
+    hone_gradient_step *step = begin(b, d.type, 1, 1, elements_of(&d, summed));
+    if (!step) return HONE_ERROR_UNSUPPORTED;
+    hone_matmul_problem *p = problem_of(step);
+    p->type_b = (uint8_t)x.type, p->type_c = (uint8_t)out->type;
+    p->a_column = along_d, p->b_row = along_x;
+    p->batch_rank = (uint8_t)count;
+    for (int i = 0; i < count; i++) {
+        p->batch[i] = d.shape[kept[i]];
+        p->a_batch[i] = d.stride[kept[i]];
+        p->b_batch[i] = x.stride[kept[i]];
+        p->c_batch[i] = out->stride[kept[i]];
+    }
+    source(step, HONE_MATMUL_A, d.from);
+    source(step, HONE_MATMUL_B, x.from);
+    return done(b, step, gradient_of);
+}
+
+static view swapped(view v)
+{
+    int     row = v.rank - 2, column = v.rank - 1;
+    int64_t shape = v.shape[row], stride = v.stride[row];
+    v.shape[row] = v.shape[column], v.stride[row] = v.stride[column];
+    v.shape[column] = shape, v.stride[column] = stride;
+    return v;
+}
+
+static view step_view(const hone_matmul_problem *p, int index)
+{
+    const hone_epilogue_step *s = &p->step[index];
+    return view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_STEP0 + index, hone_matmul_step_type(p, index), p->m, p->n,
+                   s->row_stride, s->column_stride, s->batch_stride);
+}
+
+/* --- what products do beside multiplying -------------------------------------------------------------------------- */
+
+enum { LEAST = 32 }; /* extents below are for kernels that have no steps of a and b, and are much the faster there */
+
+/* What the product for a (b) sums over: columns (rows) of D, and what of the batch a (b) was repeated along. */
+static unsigned summed_by(const hone_matmul_problem *p, int gradient_of)
+{
+    const int64_t *batch = gradient_of == HONE_MATMUL_A ? p->a_batch : p->b_batch;
+    unsigned       summed = 1u << (p->batch_rank + (gradient_of == HONE_MATMUL_A));
+    for (int i = 0; i < p->batch_rank; i++)
+        if (batch[i] == 0 && p->batch[i] != 1) summed |= 1u << i;
+    return summed;
+}
+
+static bool long_enough(const hone_matmul_problem *p)
+{
+    return p->m >= LEAST && p->n >= LEAST && p->k >= LEAST && hone_matmul_batch(p) > 0;
+}
+
+static bool is_factor(hone_step_kind kind)
+{
+    switch (kind) {
+    case HONE_STEP_RELU:
+    case HONE_STEP_GELU:
+    case HONE_STEP_GELU_ERF:
+    case HONE_STEP_SILU:
+    case HONE_STEP_SCALE:
+    case HONE_STEP_SCALE_COLUMNS:
+    case HONE_STEP_SCALE_ROWS: return true;
+    default: return false;
+    }
+}
+
+/* May the product that reads D, summed over these dimensions, write the gradient of this bias? D must have all its
+ * factors by now, none of them a number, as those are done to the result alone. */
+static bool sums_by_the_way(const builder *b, int index, unsigned summed)
+{
+    const hone_matmul_problem *p = b->p;
+    const bool                 rows = p->step[index].kind == HONE_STEP_BIAS_ROWS;
+    if (!long_enough(p) || (rows ? b->bias_rows : b->bias)) return false;
+    if (summed != summed_by(p, rows ? HONE_MATMUL_A : HONE_MATMUL_B)) return false;
+    for (int i = 0; i < index; i++)
+        if (is_factor((hone_step_kind)p->step[i].kind)) return false;
+    for (int i = 0; i < b->waiting; i++)
+        if (!hone_step_is_slope(b->factors[i].kind)) return false;
+    return true;
+}
+
+/* May the factors that wait be left to the products? */
+static bool factors_by_the_way(const builder *b)
+{
+    const hone_matmul_problem *p = b->p;
+    const unsigned             by_a = summed_by(p, HONE_MATMUL_A), by_b = summed_by(p, HONE_MATMUL_B);
+    int64_t                    along;
+    bool                       slopes = false;
+    if (b->waiting == 0) return true;
+    if (b->waiting + (b->bias || b->bias_rows) > HONE_STEPS_MAX || !long_enough(p)) return false;
+    for (int i = 0; i < b->waiting; i++) {
+        const factor *f = &b->factors[i];
+        if (f->kind == HONE_STEP_SCALE) continue;
+        if (!hone_step_is_slope(f->kind)) return false;
+        slopes = true;
+        if (!one_stride(&f->operand, by_a, &along) || !one_stride(&f->operand, by_b, &along)) return false;
+    }
+    /* Of slopes three evaluations are too many; and a copy of D in another order may have them as well. */
+    if (!slopes) return true;
+    return !p->reads_c && one_stride(&b->d, by_a, &along) && one_stride(&b->d, by_b, &along);
+}
+
+/* The next step of a backward product, whose operand lies as the view does in `kept` dimensions of the batch. */
+static hone_epilogue_step *append(hone_matmul_problem *p, hone_step_kind kind, const view *operand, unsigned summed)
+{
+    hone_epilogue_step *to = &p->step[p->step_count++];
+    int                 kept = 0;
+    to->kind = (int32_t)kind;
+    for (int i = 0; i < operand->rank - 2; i++)
+        if (!(summed >> i & 1)) to->batch_stride[kept++] = operand->stride[i];
+    return to;
+}
+
+/* What waits for D, and the gradient of a bias, as steps of the product that reads D as a (b). */
+static void by_the_way(builder *b, hone_gradient_step *step, bool as_a, unsigned summed)
+{
+    hone_matmul_problem *p = problem_of(step);
+    const int            bias = as_a ? b->bias_rows : b->bias;
+    int64_t              along;
+    scales_of(b, step);
+    for (int i = 0; i < b->waiting; i++) {
+        const factor *f = &b->factors[i];
+        const int     at = p->step_count;
+        if (f->kind == HONE_STEP_SCALE) continue;
+        const view          t = as_a ? f->operand : swapped(f->operand);
+        hone_epilogue_step *to =
+            append(p, hone_step_slope_on(f->kind, as_a ? HONE_OPERAND_A : HONE_OPERAND_B), &t, summed);
+        one_stride(&t, summed, &along);
+        to->row_stride = as_a ? t.stride[t.rank - 2] : along;
+        to->column_stride = as_a ? along : t.stride[t.rank - 2];
+        source(step, HONE_MATMUL_STEP0 + at, t.from);
+    }
+    if (!bias) return;
+    const view          t = step_view(b->p, bias - 1);
+    hone_epilogue_step *to = append(p, as_a ? HONE_STEP_SUM_A : HONE_STEP_SUM_B, &t, summed);
+    if (t.type != b->d.type) to->type = (int32_t)t.type;
+    to->row_stride = as_a ? t.stride[t.rank - 2] : 0;
+    to->column_stride = as_a ? 0 : t.stride[t.rank - 1];
+    step->also = HONE_MATMUL_STEP0 + p->step_count - 1;
+    step->also_of = HONE_MATMUL_STEP0 + bias - 1;
 }
 
 /* alpha * x * y^T over the last dimension of both and all of the batch that the result repeats: where `batch`, the
@@ -266,26 +450,11 @@ static hone_status product(builder *b, view x, view y, hone_dtype type, int64_t 
     step->scalar_from[HONE_MATMUL_ALPHA] = 1 + HONE_MATMUL_ALPHA;
     source(step, HONE_MATMUL_A, x.from);
     source(step, HONE_MATMUL_B, y.from);
+    by_the_way(b, step, gradient_of == HONE_MATMUL_A, summed);
     return done(b, step, gradient_of);
 }
 
-static view swapped(view v)
-{
-    int     row = v.rank - 2, column = v.rank - 1;
-    int64_t shape = v.shape[row], stride = v.stride[row];
-    v.shape[row] = v.shape[column], v.stride[row] = v.stride[column];
-    v.shape[column] = shape, v.stride[column] = stride;
-    return v;
-}
-
 /* --- back through the steps ------------------------------------------------------------------------------------- */
-
-static view step_view(const hone_matmul_problem *p, int index)
-{
-    const hone_epilogue_step *s = &p->step[index];
-    return view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_STEP0 + index, hone_matmul_step_type(p, index), p->m, p->n,
-                   s->row_stride, s->column_stride, s->batch_stride);
-}
 
 static hone_status activation(builder *b, int index, hone_step_kind slope)
 {
@@ -305,20 +474,58 @@ static hone_status activation(builder *b, int index, hone_step_kind slope)
     return HONE_OK;
 }
 
+/* The dimensions that a step's operand was repeated along. */
+static unsigned repeated(const hone_matmul_problem *p, int index, const view *operand)
+{
+    const hone_step_operand form = hone_step_operand_of((hone_step_kind)p->step[index].kind);
+    unsigned                summed = 0;
+    if (form == HONE_OPERAND_COLUMNS) summed |= 1u << (operand->rank - 2);
+    if (form == HONE_OPERAND_ROWS) summed |= 1u << (operand->rank - 1);
+    for (int i = 0; i < p->batch_rank; i++)
+        if (operand->stride[i] == 0 && operand->shape[i] != 1) summed |= 1u << i;
+    return summed;
+}
+
 /* The gradient of an operand that was added: D, summed over what it was repeated along. */
 static hone_status added(builder *b, int index)
 {
     const hone_matmul_problem *p = b->p;
     view                       operand = step_view(p, index);
     hone_step_operand          form = hone_step_operand_of((hone_step_kind)p->step[index].kind);
-    unsigned                   summed = 0;
-    if (form == HONE_OPERAND_COLUMNS) summed |= 1u << (operand.rank - 2);
-    if (form == HONE_OPERAND_ROWS) summed |= 1u << (operand.rank - 1);
-    for (int i = 0; i < p->batch_rank; i++)
-        if (operand.stride[i] == 0 && operand.shape[i] != 1) summed |= 1u << i;
+    unsigned                   summed = repeated(p, index, &operand);
     if (elements_of(&operand, ~summed) == 0) return HONE_OK;
-    HONE_TRY(settle(b));
+    if (form != HONE_OPERAND_MATRIX && sums_by_the_way(b, index, summed)) {
+        *(form == HONE_OPERAND_ROWS ? &b->bias_rows : &b->bias) = 1 + index;
+        return HONE_OK;
+    }
+    /* D with its factors is what a residual wants, so that it is written there, and read from there. */
+    if (form == HONE_OPERAND_MATRIX && summed == 0 && b->waiting > 0 && b->waiting < HONE_STEPS_MAX) {
+        HONE_TRY(elementwise(b, &b->d, b->factors, b->waiting, operand.stride, HONE_MATMUL_STEP0 + index));
+        memcpy(b->d.stride, operand.stride, sizeof operand.stride);
+        b->d.from = (hone_source){0, HONE_FROM_GRADIENT, HONE_MATMUL_STEP0 + index};
+        b->waiting = 0;
+        return HONE_OK;
+    }
+    bool numbers = b->waiting < HONE_STEPS_MAX;
+    for (int i = 0; i < b->waiting; i++) numbers &= b->factors[i].kind == HONE_STEP_SCALE;
+    if (!numbers) HONE_TRY(settle(b));
     return sum(b, summed, operand.stride, operand.type, HONE_MATMUL_STEP0 + index);
+}
+
+/* x * t[j]: D by what went into it gives t's, and t is one more factor of D. */
+static hone_status scaled(builder *b, int index)
+{
+    const hone_matmul_problem *p = b->p;
+    view                       operand = step_view(p, index);
+    const unsigned             summed = repeated(p, index, &operand);
+    HONE_CHECK(index > 0 && p->step[index - 1].kind == HONE_STEP_STORE, HONE_ERROR_UNSUPPORTED,
+               "matmul: the gradient needs what went into step %d ('%s'); keep it by a 'store' step right before",
+               index, hone_step_name(p->step[index].kind));
+    HONE_TRY(settle(b));
+    if (elements_of(&operand, ~summed))
+        HONE_TRY(dots(b, step_view(p, index - 1), summed, &operand, HONE_MATMUL_STEP0 + index));
+    b->factors[b->waiting++] = (factor){.kind = (hone_step_kind)p->step[index].kind, .operand = operand};
+    return HONE_OK;
 }
 
 static hone_status back(builder *b, int index)
@@ -339,18 +546,12 @@ static hone_status back(builder *b, int index)
     case HONE_STEP_STORE:
     case HONE_STEP_NONE: return HONE_OK;
     case HONE_STEP_SCALE_COLUMNS:
-    case HONE_STEP_SCALE_ROWS:
-        return hone_fail(HONE_ERROR_UNSUPPORTED,
-                         "matmul: step %d ('%s') has a scale for each place, whose gradient no matmul gives; 'scale', "
-                         "with one for all, has none", index, hone_step_name(kind));
-    case HONE_STEP_RELU_GRADIENT:
-    case HONE_STEP_GELU_GRADIENT:
-    case HONE_STEP_GELU_ERF_GRADIENT:
-    case HONE_STEP_SILU_GRADIENT: break;
+    case HONE_STEP_SCALE_ROWS: return scaled(b, index);
+    default: break;
     }
     return hone_fail(HONE_ERROR_UNSUPPORTED,
-                     "matmul: step %d ('%s') is a gradient itself; its own gradient is not defined", index,
-                     hone_step_name(kind));
+                     "matmul: step %d ('%s') is part of a backward product itself; its own gradient is not defined",
+                     index, hone_step_name(kind));
 }
 
 hone_status hone_matmul_gradient(const void *problem, hone_gradient *out)
@@ -368,7 +569,7 @@ hone_status hone_matmul_gradient(const void *problem, hone_gradient *out)
                "matmul: b is packed as %s, and gradients are those of a plain b; unpack it", p->b_layout);
     b.d = view_of(p, HONE_FROM_GRADIENT, HONE_MATMUL_C, p->type_c, p->m, p->n, p->c_row, p->c_column, p->c_batch);
     for (int i = p->step_count - 1; i >= 0; i--) HONE_TRY(back(&b, i));
-    HONE_TRY(settle(&b));
+    if (!factors_by_the_way(&b)) HONE_TRY(settle(&b));
 
     view at_a = view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_A, p->type_a, p->m, p->k, p->a_row, p->a_column, p->a_batch);
     view at_b = view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_B, p->type_b, p->k, p->n, p->b_row, p->b_column, p->b_batch);
@@ -376,11 +577,12 @@ hone_status hone_matmul_gradient(const void *problem, hone_gradient *out)
     if (p->k && p->n)
         HONE_TRY(product(&b, swapped(at_a), swapped(b.d), at_b.type, p->b_row, p->b_column, p->b_batch, HONE_MATMUL_B));
     if (p->reads_c) {
-        factor  beta = {.kind = HONE_STEP_SCALE, .scalar = 1 + HONE_MATMUL_BETA};
+        if (b.waiting > HONE_STEPS_MAX - 2) HONE_TRY(settle(&b)); /* D itself is one step, beta another */
+        b.factors[b.waiting++] = (factor){.kind = HONE_STEP_SCALE, .scalar = 1 + HONE_MATMUL_BETA};
         int64_t stride[DIMENSIONS_MAX] = {0};
         memcpy(stride, p->c_batch, (size_t)p->batch_rank * sizeof *stride);
         stride[p->batch_rank] = p->c_row, stride[p->batch_rank + 1] = p->c_column;
-        HONE_TRY(elementwise(&b, &b.d, &beta, 1, stride, HONE_MATMUL_C));
+        HONE_TRY(elementwise(&b, &b.d, b.factors, b.waiting, stride, HONE_MATMUL_C));
     }
     return HONE_OK;
 }

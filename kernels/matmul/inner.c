@@ -129,6 +129,7 @@ static const char *inner_refuses(const hone_request *request)
 {
     const hone_matmul_problem *p = request->problem;
     const bool bytes = is_byte(p->type_a) && is_byte(p->type_b);
+    if (hone_matmul_operand_steps(p)) return HONE_MATMUL_OPERAND_STEPS_REFUSED;
     if (!bytes && (p->type_a != HONE_BF16 || p->type_b != HONE_BF16)) return "a and b are neither bytes nor bf16";
     if (tile_of(request, 0)) return NULL;
     return hone_matmul_packed_b(p) ? "b is packed, in no panels of words that a tile reads here"

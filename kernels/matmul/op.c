@@ -49,13 +49,20 @@ static hone_role step_form(const hone_matmul_problem *p, int index)
 {
     static const char *const  names[HONE_STEPS_MAX] = {"step 0", "step 1", "step 2", "step 3"};
     const hone_epilogue_step *step = &p->step[index];
-    hone_direction            direction = step->kind == HONE_STEP_STORE ? HONE_OUT : HONE_IN;
+    bool           written = step->kind == HONE_STEP_STORE || hone_step_is_sum((hone_step_kind)step->kind);
+    hone_direction direction = written ? HONE_OUT : HONE_IN;
     switch (hone_step_operand_of((hone_step_kind)step->kind)) {
     case HONE_OPERAND_COLUMNS:
         return role_of(p, names[index], direction, 1, &p->n, &step->column_stride, step->batch_stride);
     case HONE_OPERAND_ROWS: return role_of(p, names[index], direction, 1, &p->m, &step->row_stride, step->batch_stride);
     case HONE_OPERAND_MATRIX:
         return role_of(p, names[index], direction, 2, (int64_t[]){p->m, p->n},
+                       (int64_t[]){step->row_stride, step->column_stride}, step->batch_stride);
+    case HONE_OPERAND_A:
+        return role_of(p, names[index], direction, 2, (int64_t[]){p->m, p->k},
+                       (int64_t[]){step->row_stride, step->column_stride}, step->batch_stride);
+    case HONE_OPERAND_B:
+        return role_of(p, names[index], direction, 2, (int64_t[]){p->k, p->n},
                        (int64_t[]){step->row_stride, step->column_stride}, step->batch_stride);
     case HONE_OPERAND_NONE: break;
     }
@@ -140,6 +147,28 @@ static int matmul_scalars(const void *problem, const char *names[HONE_SCALARS_MA
 
 /* --- legal? ----------------------------------------------------------------------------------------------------- */
 
+/* Of a step of a or b. */
+static hone_status check_operand_step(const hone_matmul_problem *p, int index)
+{
+    const hone_step_kind kind = (hone_step_kind)p->step[index].kind;
+    const char          *name = hone_step_name(kind);
+    HONE_CHECK(!hone_matmul_integers(p), HONE_ERROR_UNSUPPORTED,
+               "matmul: step %d is '%s', and a and b are whole numbers; such steps are for products of real ones",
+               index, name);
+    HONE_CHECK(!p->pointers, HONE_ERROR_UNSUPPORTED,
+               "matmul: step %d is '%s', whose operand is each product's own; arrays of pointers are told for a, b and "
+               "c alone",
+               index, name);
+    HONE_CHECK(!hone_step_of_b(kind) || !hone_matmul_packed_b(p), HONE_ERROR_UNSUPPORTED,
+               "matmul: step %d is '%s', and b is packed as %s; steps of b are for a plain one", index, name,
+               p->b_layout);
+    HONE_CHECK(!hone_step_is_sum(kind) || (p->m && p->n), HONE_ERROR_SHAPE,
+               "matmul: step %d is '%s', and c is %" PRId64 "x%" PRId64 ": without elements of c nothing is read, and "
+               "nothing is summed",
+               index, name, p->m, p->n);
+    return HONE_OK;
+}
+
 static hone_status check_step(const hone_matmul_problem *p, int index)
 {
     const hone_epilogue_step *step = &p->step[index];
@@ -147,20 +176,30 @@ static hone_status check_step(const hone_matmul_problem *p, int index)
     hone_step_operand         form = hone_step_operand_of((hone_step_kind)step->kind);
     HONE_CHECK(name[0] != '?', HONE_ERROR_ARGUMENT,
                "matmul: step %d is of kind %" PRId32 ", and there is none of that number", index, step->kind);
-    HONE_CHECK(step->type == 0 || (step->type == HONE_F32 && (p->type_c == HONE_BF16 || p->type_c == HONE_F16) &&
+    const uint8_t beside = hone_step_of_a((hone_step_kind)step->kind)   ? p->type_a
+                           : hone_step_of_b((hone_step_kind)step->kind) ? p->type_b
+                                                                        : p->type_c;
+    HONE_CHECK(step->type == 0 || (step->type == HONE_F32 && (beside == HONE_BF16 || beside == HONE_F16) &&
                                    (form == HONE_OPERAND_COLUMNS || form == HONE_OPERAND_ROWS)),
                HONE_ERROR_TYPE,
-               "matmul: the operand of step %d ('%s') is %s, c is %s; it should be c's type, or f32 where that has "
+               "matmul: the operand of step %d ('%s') is %s, %c is %s; it should be %c's type, or f32 where that has "
                "fewer bits and the operand is a vector", index, name, hone_dtype_name((hone_dtype)step->type),
-               hone_dtype_name((hone_dtype)p->type_c));
+               hone_step_of_a((hone_step_kind)step->kind)   ? 'a'
+               : hone_step_of_b((hone_step_kind)step->kind) ? 'b'
+                                                            : 'c',
+               hone_dtype_name((hone_dtype)beside),
+               hone_step_of_a((hone_step_kind)step->kind)   ? 'a'
+               : hone_step_of_b((hone_step_kind)step->kind) ? 'b'
+                                                            : 'c');
+    if (hone_step_of_operand((hone_step_kind)step->kind)) HONE_TRY(check_operand_step(p, index));
     HONE_CHECK(
         !p->pointers || form != HONE_OPERAND_MATRIX, HONE_ERROR_UNSUPPORTED,
         "matmul: step %d is '%s', whose operand is a matrix; with arrays of pointers only biases and steps without an "
         "operand go",
         index, name);
-    HONE_CHECK(form == HONE_OPERAND_MATRIX || form == HONE_OPERAND_ROWS || step->row_stride == 0, HONE_ERROR_ARGUMENT,
+    HONE_CHECK(hone_operand_is_matrix(form) || form == HONE_OPERAND_ROWS || step->row_stride == 0, HONE_ERROR_ARGUMENT,
                "matmul: step %d ('%s') has a row stride of %" PRId64 ", but no rows", index, name, step->row_stride);
-    HONE_CHECK(form == HONE_OPERAND_MATRIX || form == HONE_OPERAND_COLUMNS || step->column_stride == 0,
+    HONE_CHECK(hone_operand_is_matrix(form) || form == HONE_OPERAND_COLUMNS || step->column_stride == 0,
                HONE_ERROR_ARGUMENT, "matmul: step %d ('%s') has a column stride of %" PRId64 ", but no columns", index,
                name, step->column_stride);
     for (int i = 0; i < HONE_BATCH_MAX; i++)
@@ -317,9 +356,14 @@ static hone_cost matmul_cost(const void *problem)
     double                     elements = (double)hone_matmul_batch(p) * (double)p->m * (double)p->n;
     int                        count = hone_matmul_roles(p, roles);
     cost.flops = 2 * elements * (double)p->k;
-    for (int i = 0; i < p->step_count; i++)
-        if (p->step[i].kind != HONE_STEP_STORE)
-            cost.flops += elements * (step_transcendental(p->step[i].kind) ? 20 : 1);
+    for (int i = 0; i < p->step_count; i++) {
+        const hone_step_kind kind = (hone_step_kind)p->step[i].kind;
+        const double         matrices = (double)hone_matmul_batch(p);
+        double               times = elements;
+        if (hone_step_of_a(kind)) times = matrices * (double)p->m * (double)p->k;
+        if (hone_step_of_b(kind)) times = matrices * (double)p->k * (double)p->n;
+        if (kind != HONE_STEP_STORE) cost.flops += times * (step_transcendental(kind) ? 20 : 1);
+    }
     for (int i = 0; i < count; i++) {
         if (roles[i].direction & HONE_IN) cost.bytes_read += bytes_of(&roles[i]);
         if (roles[i].direction & HONE_OUT) cost.bytes_written += bytes_of(&roles[i]);

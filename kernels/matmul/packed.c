@@ -17,6 +17,9 @@
  * Of 16-bit operands (stored.h) the copies are floats, so that but the first strip reads them widened already; a c of
  * 16 bits is written once, from sums that are kept in floats where k has several blocks.
  *
+ * Slopes of a and b are done to the copies, which are made then; their sums are tiles beside ones (reads.h), of the
+ * first pieces alone.
+ *
  * A strip is copied in the direction in which it lies, as tiles take either. The rows are dealt out evenly among the
  * strips, the whole of k among its blocks. No sum is ever split among threads, and sums are cut at the same places for
  * any number of them: so results are the same, bit for bit. */
@@ -155,11 +158,14 @@ static void cut_up(const packed_plan *plan, int64_t mc, int64_t nc, int64_t kc, 
     out->a_bytes = (out->a_bytes + 63) / 64 * 64;
     out->b_bytes = (out->b_bytes + 63) / 64 * 64;
     out->c_bytes = (out->c_bytes + 63) / 64 * 64;
+    const bool reads = plan->reads.sums_a || plan->reads.sums_b;
+    out->reads_bytes = reads ? (size_t)((out->nc + hone_divide_up(f->m, out->m_pieces)) * f->bytes) : 0;
+    out->reads_bytes = (out->reads_bytes + 63) / 64 * 64;
 }
 
 static size_t cut_bytes(const packed_cut *cut)
 {
-    return cut->a_bytes + cut->b_bytes + cut->c_bytes;
+    return cut->a_bytes + cut->b_bytes + cut->c_bytes + cut->reads_bytes;
 }
 
 /* --- one launch ------------------------------------------------------------------------------------------------ */
@@ -226,6 +232,51 @@ typedef struct packed_block {
     char                room[HONE_MATMUL_TILE_BYTES_MAX] __attribute__((aligned(64)));
 } packed_block;
 
+/* Slopes of a strip that was just copied, and its sums. */
+static void strip_read(const packed_block *block, int64_t row, const hone_matmul_tile_job *job)
+{
+    const packed_piece *piece = block->piece;
+    const packed_plan *plan = block->work->plan;
+    const hone_matmul_frame *f = &plan->frame;
+    const bool across = plan->pack_a && job->a_k != 1;
+    static const double one64 = 1;
+    static const float one32 = 1;
+    char *copy = piece->strip + ((const char *)job->a - piece->strip); /* which the job only reads */
+    if (plan->reads.slopes_a)
+        hone_matmul_reading_slopes(&piece->reading, HONE_OPERAND_A, plan->a_kit, f->type, copy,
+                                   across ? job->k : job->m, across ? job->m : job->k, across ? job->a_k : job->a_m,
+                                   piece->i + row, block->k, across);
+    if (!piece->rows) return;
+    hone_matmul_tile_job sum = *job;
+    sum.n = 1;
+    sum.b = f->bytes == 8 ? (const void *)&one64 : &one32;
+    sum.b_k = 0;
+    sum.c = piece->rows + row * f->bytes;
+    sum.c_m = 1;
+    sum.alpha = 1;
+    sum.beta = block->k ? 1 : 0;
+    plan->kept->multiply(&sum);
+}
+
+/* Sums of a panel, by the tile and from where its job read it. */
+static void panel_read(const packed_block *block, int64_t column, const hone_matmul_tile *tile,
+                       const hone_matmul_tile_job *job)
+{
+    static const double one64 = 1;
+    static const float one32 = 1;
+    const hone_matmul_frame *f = &block->work->plan->frame;
+    hone_matmul_tile_job sum = *job;
+    sum.m = 1;
+    sum.a = f->bytes == 8 ? (const void *)&one64 : &one32;
+    sum.a_m = sum.a_k = 0;
+    sum.c = block->piece->columns + column * f->bytes;
+    sum.c_m = tile->n;
+    sum.alpha = 1;
+    sum.beta = block->k ? 1 : 0;
+    sum.panel = NULL;
+    tile->multiply(&sum);
+}
+
 /* One tile: strip s, panel p. Copies of the strip and of the panel are made by the first tile that reads them. */
 static void tile_run(packed_block *block, int64_t s, int64_t p)
 {
@@ -242,12 +293,13 @@ static void tile_run(packed_block *block, int64_t s, int64_t p)
     char *strip = piece->strip + (plan->columns ? s * tile->m * strip_line(f, kc) * f->bytes : 0);
 
     strip_take(plan, strip_from, job.m, kc, strip, p == 0, &job);
+    if (p == 0 && (plan->reads.slopes_a || piece->rows)) strip_read(block, row, &job);
     const char *from = hone_matmul_b_at(f, piece->item.b, block->k, piece->j + column);
     char *panel = piece->block + (plan->columns ? 0 : p) * tile->n * kc * f->bytes;
     if (f->b_width == tile->n && s == 0 && p + 1 < block->panels)
         hone_matmul_pages_ahead(hone_matmul_b_at(f, piece->item.b, block->k, piece->j + column + tile->n),
                                 kc * tile->n * f->bytes_b);
-    const bool keeps = block->kept && s == 0 && f->b_n == 1, kept = block->kept && !keeps;
+    const bool keeps = block->kept && s == 0 && f->b_n == 1 && !plan->reads.slopes_b, kept = block->kept && !keeps;
     job.b = kept ? panel : from;
     job.b_k = kept ? tile->n : f->b_k;
     if (block->kept && s == 0) {
@@ -259,6 +311,9 @@ static void tile_run(packed_block *block, int64_t s, int64_t p)
         } else {
             tile->kit->pack(&(hone_matmul_pack_job){kc, job.n, hone_round_up(job.n, tile->kit->lanes), from, f->b_k,
                                                     f->b_n, panel, tile->n});
+            if (plan->reads.slopes_b)
+                hone_matmul_reading_slopes(&piece->reading, HONE_OPERAND_B, tile->kit, f->type, panel, kc, job.n,
+                                           tile->n, block->k, piece->j + column, false);
         }
     }
     if (plan->columns && block->kept && f->b_n == 1 && !f->b_width && block->strips >= AHEAD_STRIPS && s > 0 &&
@@ -278,6 +333,7 @@ static void tile_run(packed_block *block, int64_t s, int64_t p)
     job.c_m = in_c ? f->c_m : sums_m;
     job.beta = in_c ? block->beta : piece->sums && block->k ? 1 : 0;
     (kept ? plan->kept : tile)->multiply(&job);
+    if (s == 0 && piece->columns) panel_read(block, column, kept ? plan->kept : tile, &job);
     if (block->ends)
         tile->kit->finish(&(hone_matmul_finish_job){job.m, job.n, sums, sums_m, c, f->c_m, f->c_n, block->beta,
                                                     row_c, column_c, block->steps, piece->item.step, f->type_c});
@@ -296,9 +352,9 @@ static void block_run(const packed_work *work, const packed_piece *piece, int64_
     block.strips = strips_of(plan->tile, piece->m);
     block.panels = hone_divide_up(piece->n, plan->tile->n);
     block.beta = beta;
-    block.steps = last ? f->step_count : 0;
+    block.steps = last && !plan->reads.alone ? f->step_count : 0;
     block.ends = piece->sums ? last : block.steps || f->c_n != 1 || hone_matmul_narrows(f);
-    block.kept = plan->pack_b && (block.strips > 1 || f->b_n != 1);
+    block.kept = plan->pack_b && (block.strips > 1 || f->b_n != 1 || plan->reads.slopes_b);
     if (plan->columns)
         for (int64_t p = 0; p < block.panels; p++)
             for (int64_t s = 0; s < block.strips; s++) tile_run(&block, s, p);
@@ -334,7 +390,14 @@ static void piece_run(const packed_work *work, int64_t index, char *scratch)
     const int64_t panels = hone_divide_up(f->n, plan->tile->n);
     piece.j = j * panels / cut->n_pieces * plan->tile->n;
     piece.n = hone_min(f->n, (j + 1) * panels / cut->n_pieces * plan->tile->n) - piece.j;
+    if (cut->reads_bytes || plan->reads.slopes_a || plan->reads.slopes_b)
+        hone_matmul_reading_take(&piece.item, f->step_count, &piece.reading);
+    if (plan->reads.sums_b && i == 0) piece.columns = piece.block + cut->b_bytes + cut->c_bytes;
+    if (plan->reads.sums_a && j == 0) piece.rows = piece.block + cut->b_bytes + cut->c_bytes + cut->nc * f->bytes;
     hone_matmul_packed_piece_run(work, &piece);
+    if (piece.columns)
+        hone_matmul_reading_put(&piece.reading, HONE_STEP_SUM_B, f->type, piece.columns, piece.j, piece.n);
+    if (piece.rows) hone_matmul_reading_put(&piece.reading, HONE_STEP_SUM_A, f->type, piece.rows, piece.i, piece.m);
 }
 
 static void pieces_run(void *work, int64_t begin, int64_t end, char *scratch)
@@ -379,8 +442,9 @@ static void plan_make(const hone_request *request, const hone_config *config, pa
     out->kept = hone_matmul_tile_kept(out->tile);
     out->a_kit = hone_matmul_kit_beside(out->tile, f->type_a);
     out->threads = request->threads;
-    out->pack_a = config->value[PACK_A] || f->bytes_a < f->bytes;
-    out->pack_b = config->value[PACK_B] && (!f->b_width || f->bytes_b < f->bytes);
+    hone_matmul_reads_make(f, &out->reads);
+    out->pack_a = config->value[PACK_A] || f->bytes_a < f->bytes || out->reads.slopes_a;
+    out->pack_b = out->reads.slopes_b || (config->value[PACK_B] && (!f->b_width || f->bytes_b < f->bytes));
     out->columns = config->value[ORDER];
     out->shares = config->value[SHARES];
     out->item_seconds = 2.0 * (double)f->m * (double)f->n * (double)f->k / hone_matmul_peak(request->device, out->tile);
@@ -438,12 +502,14 @@ static int64_t kc_stands(const hone_request *request, const hone_config *config)
     return cut_stands(&f, &parameters[KC], config->value[KC], f.k, 1);
 }
 
-/* What is widened is copied. */
+/* What is widened is copied, and what has slopes. */
 static int64_t pack_a_stands(const hone_request *request, const hone_config *config)
 {
     hone_matmul_frame f;
+    hone_matmul_reads reads;
     hone_matmul_frame_make(request->problem, &f);
-    return f.bytes_a < f.bytes ? 1 : config->value[PACK_A];
+    hone_matmul_reads_make(&f, &reads);
+    return f.bytes_a < f.bytes || reads.slopes_a ? 1 : config->value[PACK_A];
 }
 
 /* One strip reads each panel once, so none is kept; packed ones lie as they should, unless they are widened. */
@@ -451,7 +517,10 @@ static int64_t pack_b_stands(const hone_request *request, const hone_config *con
 {
     const hone_matmul_tile *tile = hone_matmul_tile_of(request->device, request->problem, config->value[TILE]);
     hone_matmul_frame f;
+    hone_matmul_reads reads;
     hone_matmul_frame_make(request->problem, &f);
+    hone_matmul_reads_make(&f, &reads);
+    if (reads.slopes_b) return parameters[PACK_B].standard;
     const bool none = (f.b_width && f.bytes_b == f.bytes) || (f.b_n == 1 && strips_of(tile, f.m) <= 1);
     return none ? parameters[PACK_B].standard : config->value[PACK_B];
 }
@@ -541,6 +610,8 @@ static double packed_estimate(const hone_request *request, const hone_config *co
     if (f->bytes_a < f->bytes) seconds += hone_matmul_widen_seconds(device, plan.tile, m * k);
     if (plan.pack_b && strips > 1) seconds += hone_matmul_read_seconds(device, f->bytes * k * n, b_kept);
     if (plan.pack_a) seconds += hone_matmul_read_seconds(device, a, all) * 2;
+    if (plan.reads.slopes_a) seconds += hone_matmul_read_seconds(device, f->bytes * m * k, 0) * 4;
+    if (plan.reads.slopes_b) seconds += hone_matmul_read_seconds(device, f->bytes * k * n, 0) * 4;
     seconds += hone_matmul_read_seconds(device, c, all) * (f->reads_c ? 2 : 1);
     if (f->k < 64) seconds += hone_matmul_write_seconds(device, c, all) * 2; /* nothing to hide it behind */
     /* What comes again: c for each further block of k, kept b for each strip, kept a for each panel. */

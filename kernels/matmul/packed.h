@@ -4,6 +4,7 @@
 #define HONE_KERNELS_MATMUL_PACKED_H
 
 #include "kernels/matmul/frame.h"
+#include "kernels/matmul/reads.h"
 
 /* How a problem is cut: the sizes of a configuration, evened out. */
 typedef struct hone_matmul_packed_cut {
@@ -12,12 +13,14 @@ typedef struct hone_matmul_packed_cut {
     int64_t k_blocks, kc;
     size_t  a_bytes, b_bytes;   /* of a room: copies, */
     size_t  c_bytes;            /* and sums that wait for the next block of k; 0: they wait in c */
+    size_t  reads_bytes;        /* and sums of a's rows and of b's columns; 0: nobody asks for them */
 } hone_matmul_packed_cut;
 
 typedef struct hone_matmul_packed_plan {
     hone_matmul_frame       frame;
     const hone_matmul_tile *tile, *kept; /* kept: reads what the other one keeps of b */
     const hone_matmul_kit  *a_kit;
+    hone_matmul_reads       reads;
     bool                    pack_a, pack_b, columns;
     int                     threads;
     int64_t                 shares;
@@ -40,6 +43,8 @@ typedef struct hone_matmul_packed_piece {
     int64_t          i, j, m, n; /* where it begins, and how large it is */
     int64_t          k;          /* all of it */
     char            *strip, *block, *sums; /* room for a_bytes, b_bytes and c_bytes; sums NULL: they wait in c */
+    hone_matmul_reading reading;           /* of item, taken out of it */
+    char               *columns, *rows;    /* sums of b and of a along k; NULL: this piece makes none */
 } hone_matmul_packed_piece;
 
 static inline int64_t hone_matmul_packed_strips(const hone_matmul_tile *tile, int64_t rows)

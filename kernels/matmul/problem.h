@@ -73,8 +73,19 @@ static inline hone_dtype hone_matmul_step_type(const hone_matmul_problem *p, int
 {
     hone_step_operand form = hone_step_operand_of((hone_step_kind)p->step[index].kind);
     if (p->step[index].type) return (hone_dtype)p->step[index].type;
+    if (hone_step_of_a((hone_step_kind)p->step[index].kind)) return (hone_dtype)p->type_a;
+    if (hone_step_of_b((hone_step_kind)p->step[index].kind)) return (hone_dtype)p->type_b;
     return hone_matmul_integers(p) && form != HONE_OPERAND_MATRIX ? HONE_F32 : (hone_dtype)p->type_c;
 }
+
+/* Steps of a and b: kernels that have not learnt of them must refuse, with this sentence. */
+static inline bool hone_matmul_operand_steps(const hone_matmul_problem *p)
+{
+    for (int i = 0; i < p->step_count; i++)
+        if (hone_step_of_operand((hone_step_kind)p->step[i].kind)) return true;
+    return false;
+}
+#define HONE_MATMUL_OPERAND_STEPS_REFUSED "there are steps of a or b, which it reads as they are"
 
 /* How many matrices the batch has (pointers: how many are expected). */
 static inline int64_t hone_matmul_batch(const hone_matmul_problem *p)

@@ -141,13 +141,33 @@ static hone_epilogue_step step(hone_random *r, const hone_matmul_problem *p)
             memcpy(s.batch_stride, p->c_batch, sizeof s.batch_stride);
         }
         break;
-    case HONE_OPERAND_NONE: break;
+    default: break;
     }
     bool vector = hone_step_operand_of((hone_step_kind)s.kind) != HONE_OPERAND_MATRIX;
     bool fewer = p->type_c == HONE_BF16 || p->type_c == HONE_F16; /* bits than f32 has */
     if (fewer && vector && hone_step_operand_of((hone_step_kind)s.kind) != HONE_OPERAND_NONE && chance(r, 50))
         s.type = HONE_F32;
     if (vector && chance(r, 60)) memset(s.batch_stride, 0, sizeof s.batch_stride); /* shared by the batch */
+    return s;
+}
+
+/* A step of a or of b. */
+static hone_epilogue_step operand_step(hone_random *r, const hone_matmul_problem *p)
+{
+    hone_epilogue_step s;
+    int64_t            none;
+    memset(&s, 0, sizeof s);
+    s.kind = (int32_t)(chance(r, 50) ? between(r, HONE_STEP_SUM_A, HONE_STEP_SUM_B)
+                                     : between(r, HONE_STEP_A_RELU_GRADIENT, HONE_STEP_B_SILU_GRADIENT));
+    const uint8_t type = hone_step_of_a((hone_step_kind)s.kind) ? p->type_a : p->type_b;
+    switch (hone_step_operand_of((hone_step_kind)s.kind)) {
+    case HONE_OPERAND_COLUMNS: lay_out(r, p, 1, p->n, false, &none, &s.column_stride, s.batch_stride); break;
+    case HONE_OPERAND_ROWS: lay_out(r, p, p->m, 1, false, &s.row_stride, &none, s.batch_stride); break;
+    case HONE_OPERAND_A: lay_out(r, p, p->m, p->k, true, &s.row_stride, &s.column_stride, s.batch_stride); break;
+    default: lay_out(r, p, p->k, p->n, true, &s.row_stride, &s.column_stride, s.batch_stride); break;
+    }
+    if (hone_step_is_sum((hone_step_kind)s.kind) && (type == HONE_BF16 || type == HONE_F16) && chance(r, 50))
+        s.type = HONE_F32;
     return s;
 }
 
@@ -204,5 +224,9 @@ void hone_matmul_random(uint64_t seed, double flops, void *problem)
     int steps = chance(r, 50) ? (int)between(r, 1, HONE_STEPS_MAX) : 0;
     for (int i = 0; i < steps; i++) p->step[p->step_count++] = step(r, p);
     if (chance(r, 8)) pack_b(r, p);
+    const bool legal = !hone_matmul_packed_b(p) && !p->pointers && !hone_matmul_integers(p) && p->m && p->n;
+    for (int more = legal && chance(r, 12) ? (int)between(r, 1, 3) : 0; more > 0 && p->step_count < HONE_STEPS_MAX;
+         more--)
+        p->step[p->step_count++] = operand_step(r, p);
     HONE_ASSERT(hone_matmul_check(p) == HONE_OK);
 }

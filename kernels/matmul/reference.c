@@ -35,7 +35,7 @@ typedef struct place {
     void                      *c, *step[HONE_STEPS_MAX];
     double                     alpha, beta, value[HONE_STEPS_MAX];
     int64_t                    b_row; /* from one row of b to the next, within a column; 0 and `grouped`: uneven */
-    bool                       grouped;
+    bool                       grouped, slopes; /* slopes: of a or b */
     int64_t                    a_zero, b_zero;
 } place;
 
@@ -75,6 +75,7 @@ static place place_of(const hone_matmul_problem *p, const hone_arguments *argume
         at.value[i] = arguments->scalars[HONE_MATMUL_VALUE0 + i].value;
         if (hone_step_operand_of((hone_step_kind)p->step[i].kind) == HONE_OPERAND_NONE) continue;
         at.step[i] = hone_span_host(&arguments->at[HONE_MATMUL_STEP0 + i]);
+        at.slopes |= hone_step_of_operand(p->step[i].kind) && !hone_step_is_sum(p->step[i].kind);
         if (!p->pointers)
             at.step[i] = moved(at.step[i], hone_matmul_step_type(p, i),
                                hone_matmul_batch_offset(p, p->step[i].batch_stride, matrix));
@@ -91,6 +92,38 @@ static double load_step(const place *at, int s, int64_t i, int64_t j)
                              i * step->row_stride + j * step->column_stride);
 }
 
+/* --- a and b, changed while they are read ------------------------------------------------------------------------ */
+
+/* What an element of a (b) is multiplied by, three ways; and how far from it a sound way to compute it may be. */
+typedef struct factor {
+    long double truth;
+    double      naive, error;
+} factor;
+
+/* Of element (row, column) of a (HONE_OPERAND_A) or b. */
+static factor slopes_of(const place *at, hone_step_operand operand, int64_t row, int64_t column)
+{
+    const hone_matmul_problem *p = at->p;
+    const bool                 f32 = hone_matmul_arithmetic(p) == HONE_F32;
+    const double               u = f32 ? 0x1p-24 : 0x1p-53, tiny = f32 ? (double)FLT_MIN : DBL_MIN;
+    factor                     f = {1, 1, 0};
+    for (int s = 0; s < p->step_count && at->slopes; s++) {
+        if (hone_step_operand_of((hone_step_kind)p->step[s].kind) != operand) continue;
+        const hone_step_kind kind = hone_step_slope_of((hone_step_kind)p->step[s].kind);
+        const double         t = load_step(at, s, row, column), error = hone_step_error(kind, 1, 0, t, u, tiny);
+        const long double    slope = hone_step_slope_long(kind, (long double)t);
+        f.error = f.error * (fabs((double)slope) + error) + error * fabs((double)f.truth);
+        f.truth *= slope;
+        f.naive *= f32 ? (double)hone_step_slope_f32(kind, (float)t) : hone_step_slope_f64(kind, t);
+    }
+    return f;
+}
+
+static double a_at(const place *at, int64_t i, int64_t k)
+{
+    return hone_element_load(at->p->type_a, at->a, i * at->p->a_row + k * at->p->a_column);
+}
+
 /* --- the truth -------------------------------------------------------------------------------------------------- */
 
 /* One element's sum over k, four ways. */
@@ -99,6 +132,7 @@ typedef struct sum {
     double  sizes;   /* of the products, summed */
     double  squares; /* of products and partial sums, summed */
     double  naive;
+    double  slack;   /* of slopes that the products have: how far off all of them together may be */
 } sum;
 
 /* In another order the partial sums are others; where the signs are random k/2 products' squares are to be expected. */
@@ -123,14 +157,65 @@ static sum sum_f32(const place *at, int64_t i, int64_t j)
         sums += truth * truth;
         naive += x * y;
     }
-    return (sum){hone_dd_of(truth), sizes, squares_of(p->k, products, sums), (double)naive};
+    return (sum){hone_dd_of(truth), sizes, squares_of(p->k, products, sums), (double)naive, 0};
+}
+
+/* One more product on its way into a sum. */
+static void add_product(sum *s, double *products, double *sums, hone_dd product, double naive, double slack, bool f32)
+{
+    s->truth = hone_dd_add(s->truth, product);
+    s->sizes += fabs(product.high);
+    s->slack += slack;
+    *products += product.high * product.high;
+    *sums += s->truth.high * s->truth.high;
+    s->naive = f32 ? (double)((float)s->naive + (float)naive) : s->naive + naive;
+}
+
+/* The same sum where a or b has slopes, of any real type. */
+static sum sum_sloped(const place *at, int64_t i, int64_t j)
+{
+    const hone_matmul_problem *p = at->p;
+    const bool                 f32 = hone_matmul_arithmetic(p) == HONE_F32;
+    sum                        s = {{0, 0}, 0, 0, 0, 0};
+    double                     products = 0, sums = 0;
+    for (int64_t k = 0; k < p->k; k++) {
+        const double  a = a_at(at, i, k), b = hone_element_load(p->type_b, at->b, hone_matmul_b_offset(p, k, j));
+        const factor  of_a = slopes_of(at, HONE_OPERAND_A, i, k), of_b = slopes_of(at, HONE_OPERAND_B, k, j);
+        const hone_dd x = hone_dd_mul(hone_dd_of(a), hone_dd_from_long(of_a.truth));
+        const hone_dd y = hone_dd_mul(hone_dd_of(b), hone_dd_from_long(of_b.truth));
+        const double  fa = fabs((double)of_a.truth), fb = fabs((double)of_b.truth);
+        const double  naive =
+            f32 ? (double)((float)(a * of_a.naive) * (float)(b * of_b.naive)) : a * of_a.naive * (b * of_b.naive);
+        add_product(&s, &products, &sums, hone_dd_mul(x, y), naive,
+                    fabs(a * b) * ((fa + of_a.error) * (fb + of_b.error) - fa * fb), f32);
+    }
+    s.squares = squares_of(p->k, products, sums);
+    return s;
+}
+
+/* The sum of row i of a, or of column j of b, along k. */
+static sum sum_of_operand(const place *at, hone_step_kind kind, int64_t line)
+{
+    const hone_matmul_problem *p = at->p;
+    const bool                 of_a = kind == HONE_STEP_SUM_A, f32 = hone_matmul_arithmetic(p) == HONE_F32;
+    sum                        s = {{0, 0}, 0, 0, 0, 0};
+    double                     products = 0, sums = 0;
+    for (int64_t k = 0; k < p->k; k++) {
+        const factor f = of_a ? slopes_of(at, HONE_OPERAND_A, line, k) : slopes_of(at, HONE_OPERAND_B, k, line);
+        const double x = of_a ? a_at(at, line, k)
+                              : hone_element_load(p->type_b, at->b, hone_matmul_b_offset(p, k, line));
+        add_product(&s, &products, &sums, hone_dd_mul(hone_dd_of(x), hone_dd_from_long(f.truth)), x * f.naive,
+                    fabs(x) * f.error, f32);
+    }
+    s.squares = squares_of(p->k, products, sums);
+    return s;
 }
 
 static sum sum_f64(const place *at, int64_t i, int64_t j)
 {
     const hone_matmul_problem *p = at->p;
     const double *a = (const double *)at->a + i * p->a_row, *b = (const double *)at->b + hone_matmul_b_offset(p, 0, j);
-    sum                        s = {{0, 0}, 0, 0, 0};
+    sum                        s = {{0, 0}, 0, 0, 0, 0};
     double                     products = 0, sums = 0;
     for (int64_t k = 0; k < p->k; k++) {
         double x = a[k * p->a_column], y = b[k * at->b_row];
@@ -181,12 +266,14 @@ static walk walk_begin(const place *at, int64_t i, int64_t j)
     const hone_matmul_problem *p = at->p;
     bool                       f32 = hone_matmul_arithmetic(p) == HONE_F32;
     double                     u = roundoff(p), k = (double)p->k, c = 0;
-    sum                        s = {{0, 0}, 0, 0, 0};
+    sum                        s = {{0, 0}, 0, 0, 0, 0};
     walk                       w;
     if (p->k && hone_matmul_integers(p)) {
         s.truth = hone_dd_of(sum_whole(at, i, j));
         s.naive = s.truth.high;
         if (is_sum(at)) return (walk){s.truth, 0, 0, s.naive};
+    } else if (p->k && at->slopes) {
+        s = sum_sloped(at, i, j);
     } else if (p->k) {
         s = f32 ? sum_f32(at, i, j) : sum_f64(at, i, j);
     }
@@ -214,7 +301,22 @@ static walk walk_begin(const place *at, int64_t i, int64_t j)
     if (one_product) growth = fmax(growth, k + 2);
     w.bound = u * (growth * size + rounds);
     w.likely = one_product ? w.bound : u * (6 * sqrt(squares / 3) + rounds);
+    w.bound += fabs(at->alpha) * s.slack;
+    w.likely += fabs(at->alpha) * s.slack;
     return w;
+}
+
+/* What a step of sums writes for this line of its operand. */
+static hone_truth truth_of_sum(const place *at, int index, int64_t line)
+{
+    const hone_matmul_problem *p = at->p;
+    const hone_step_kind       kind = (hone_step_kind)p->step[index].kind;
+    const sum                  s = sum_of_operand(at, kind, line);
+    const bool   one = p->k > 1 && (kind == HONE_STEP_SUM_A ? p->a_column : p->b_row) == 0; /* element, k times */
+    const double u = roundoff(p), k = (double)p->k, growth = one ? fmax(8 * sqrt(k), k + 2) : 8 * sqrt(k);
+    const double bound = u * growth * s.sizes + s.slack;
+    return (hone_truth){s.truth.high, s.truth.low, bound, s.naive,
+                        one ? bound : u * 6 * sqrt(s.squares / 3) + s.slack};
 }
 
 /* Passes steps from .. to-1. */
@@ -225,7 +327,7 @@ static void walk_steps(walk *w, const place *at, int64_t i, int64_t j, int from,
     double                     u = roundoff(p), tiny = f32 ? (double)FLT_MIN : DBL_MIN;
     for (int s = from; s < to; s++) {
         hone_step_kind kind = (hone_step_kind)p->step[s].kind;
-        if (kind == HONE_STEP_STORE) continue;
+        if (kind == HONE_STEP_STORE || hone_step_of_operand(kind)) continue;
         double t = load_step(at, s, i, j);
         double x = w->truth.high, value = at->value[s], grows = hone_step_growth(kind, value, t);
         if (hone_step_is_slope(kind)) { /* x times a slope that has an error of its own */
@@ -257,8 +359,17 @@ hone_status hone_matmul_truth(const void *problem, const hone_arguments *before,
                p->b_layout);
     if (sample->role != HONE_MATMUL_C) {
         steps = sample->role - HONE_MATMUL_STEP0;
-        HONE_CHECK(steps >= 0 && steps < p->step_count && p->step[steps].kind == HONE_STEP_STORE, HONE_ERROR_ARGUMENT,
-                   "matmul: argument %d is no output", sample->role);
+        HONE_CHECK(steps >= 0 && steps < p->step_count &&
+                       (p->step[steps].kind == HONE_STEP_STORE || hone_step_is_sum(p->step[steps].kind)),
+                   HONE_ERROR_ARGUMENT, "matmul: argument %d is no output", sample->role);
+        if (hone_step_is_sum(p->step[steps].kind)) {
+            const int64_t lines = p->step[steps].kind == HONE_STEP_SUM_A ? p->m : p->n;
+            for (int64_t e = 0; e < sample->count; e++) {
+                const place at = place_of(p, before, sample->at[e] / lines);
+                truth[e] = truth_of_sum(&at, steps, sample->at[e] % lines);
+            }
+            return HONE_OK;
+        }
     }
     for (int64_t e = 0; e < sample->count; e++) {
         int64_t j = sample->at[e] % p->n, row = sample->at[e] / p->n, i = row % p->m;
@@ -277,6 +388,7 @@ static double element(const place *at, int64_t i, int64_t j)
     const hone_matmul_problem *p = at->p;
     const int64_t              a = i * p->a_row, b = hone_matmul_b_offset(p, 0, j);
     double                     total = 0;
+    if (at->slopes) return sum_sloped(at, i, j).truth.high;
     for (int64_t k = 0; k < p->k; k++)
         total += hone_element_load(p->type_a, at->a, a + k * p->a_column) *
                  hone_element_load(p->type_b, at->b, b_at(at, b, k, j));
@@ -294,6 +406,7 @@ static void one_matrix(const place *at)
             if (p->reads_c) x += at->beta * hone_element_load(p->type_c, at->c, out);
             for (int s = 0; s < p->step_count; s++) {
                 hone_step_kind kind = (hone_step_kind)p->step[s].kind;
+                if (hone_step_of_operand(kind)) continue;
                 if (kind == HONE_STEP_STORE)
                     hone_element_store(p->type_c, at->step[s],
                                        i * p->step[s].row_stride + j * p->step[s].column_stride, x);
@@ -302,6 +415,15 @@ static void one_matrix(const place *at)
             }
             hone_element_store(p->type_c, at->c, out, x);
         }
+    for (int s = 0; s < p->step_count; s++) {
+        const hone_epilogue_step *step = &p->step[s];
+        const bool                of_a = step->kind == HONE_STEP_SUM_A;
+        if (!hone_step_is_sum((hone_step_kind)step->kind)) continue;
+        for (int64_t line = 0; line < (of_a ? p->m : p->n); line++)
+            hone_element_store(hone_matmul_step_type(p, s), at->step[s],
+                               line * (of_a ? step->row_stride : step->column_stride),
+                               sum_of_operand(at, (hone_step_kind)step->kind, line).truth.high);
+    }
 }
 
 void hone_matmul_plainly(const hone_matmul_problem *p, const hone_arguments *arguments)

@@ -172,6 +172,7 @@ static const char *small_refuses(const hone_request *request)
 {
     const hone_matmul_problem *p = request->problem;
     if (p->type_a != p->type_c || p->type_b != p->type_c) return "the operands are of different types";
+    if (hone_matmul_operand_steps(p)) return HONE_MATMUL_OPERAND_STEPS_REFUSED;
     if (!small_for(request->device, p->type_c)) return "no micro-kernel for this type";
     if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
     if (p->m > SIDE_MAX || p->n > SIDE_MAX) return "c has more than 64 rows or columns";

@@ -1,8 +1,8 @@
 /* A matmul problem as text, and back: "f32 nn 128x3072x768 +bias+gelu ldb=4096 batch=4". problem.h says what it means;
  * of the keys of steps: s0=ROWxCOLUMN are the strides of step 0's matrix (s0=STRIDE of its vector), bs0= its batch
  * strides. Where a, b and c are of different types, all three are told: "bf16:bf16:f32"; and so is that of a vector
- * which is f32 beside a narrower c: "+bias:f32". What the text does not say is dense; vectors are shared by the whole
- * batch. print() names only what differs from that, and parse() gives back the same bytes. */
+ * which is f32 beside a narrower c: "+bias:f32". What the text does not say is dense; vectors that are read are shared
+ * by the whole batch. print() names only what differs from that, and parse() gives back the same bytes. */
 #include "kernels/matmul/parts.h"
 
 #include <limits.h>
@@ -117,17 +117,21 @@ static bool usual_batch(const hone_matmul_problem *p, const operand *o, int64_t 
 /* What the strides of a step are where they are not told; kind is set. */
 static bool usual_step(const hone_matmul_problem *p, hone_epilogue_step *step)
 {
-    int64_t places = 0;
+    int64_t places = 0, rows = -1, columns = 0; /* of a matrix */
     switch (hone_step_operand_of((hone_step_kind)step->kind)) {
     case HONE_OPERAND_NONE: return true;
-    case HONE_OPERAND_COLUMNS: step->column_stride = 1; return true;
-    case HONE_OPERAND_ROWS: step->row_stride = 1; return true;
-    case HONE_OPERAND_MATRIX: break;
+    case HONE_OPERAND_COLUMNS: step->column_stride = 1; break;
+    case HONE_OPERAND_ROWS: step->row_stride = 1; break;
+    case HONE_OPERAND_MATRIX: rows = p->m, columns = p->n; break;
+    case HONE_OPERAND_A: rows = p->m, columns = p->k; break;
+    case HONE_OPERAND_B: rows = p->k, columns = p->n; break;
     }
-    step->row_stride = p->n;
-    step->column_stride = 1;
+    if (rows >= 0) step->row_stride = columns, step->column_stride = 1;
     if (p->batch_rank == 0 || p->pointers) return true;
-    return hone_matmul_matrix_places(p->m, p->n, p->n, 1, &places) &&
+    if (step->kind == HONE_STEP_SUM_A || step->kind == HONE_STEP_SUM_B)
+        return hone_matmul_dense_batch(p, step->kind == HONE_STEP_SUM_A ? p->m : p->n, step->batch_stride);
+    if (rows < 0) return true;
+    return hone_matmul_matrix_places(rows, columns, columns, 1, &places) &&
            hone_matmul_dense_batch(p, places, step->batch_stride);
 }
 
@@ -188,7 +192,7 @@ void hone_matmul_print(const void *problem, char *out, size_t capacity)
         bool               known = usual_step(&p, &usual);
         if (form == HONE_OPERAND_NONE) continue;
         if (step->row_stride != usual.row_stride || step->column_stride != usual.column_stride) {
-            if (form == HONE_OPERAND_MATRIX)
+            if (hone_operand_is_matrix(form))
                 add_list(&text, keys[KEY_STEP_S + i], (int64_t[]){step->row_stride, step->column_stride}, 2);
             else
                 add_list(&text, keys[KEY_STEP_S + i],
@@ -432,14 +436,14 @@ static hone_status step_parse(const said *s, int index, hone_matmul_problem *p)
                    "matmul: '%s' is given, but step %d has no operand", keys[s->count[whole] ? whole : batch], index);
         return HONE_OK;
     }
-    HONE_TRY(counted(s, whole, form == HONE_OPERAND_MATRIX ? 2 : 1));
+    HONE_TRY(counted(s, whole, hone_operand_is_matrix(form) ? 2 : 1));
     HONE_TRY(counted(s, batch, p->batch_rank));
     HONE_CHECK(usual_step(p, step) || s->count[batch], HONE_ERROR_OVERFLOW,
                "matmul: the dense batch strides of step %d do not fit in 63 bits", index);
     if (s->count[batch]) memcpy(step->batch_stride, s->value[batch], sizeof step->batch_stride);
     if (s->count[whole]) {
         if (form != HONE_OPERAND_COLUMNS) step->row_stride = s->value[whole][0];
-        if (form != HONE_OPERAND_ROWS) step->column_stride = s->value[whole][form == HONE_OPERAND_MATRIX];
+        if (form != HONE_OPERAND_ROWS) step->column_stride = s->value[whole][hone_operand_is_matrix(form)];
     }
     return HONE_OK;
 }

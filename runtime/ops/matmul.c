@@ -104,32 +104,37 @@ static hone_status add_step(matmul_call *call, const hone_step *given, int index
     hone_epilogue_step *step = &call->problem.step[index];
     const hone_tensor  *t = given->tensor, *c = call->tensor[HONE_MATMUL_C];
     int                 at = HONE_MATMUL_STEP0 + index;
-    HONE_CHECK(given->kind > HONE_STEP_NONE && given->kind <= HONE_STEP_SHIFT, HONE_ERROR_ARGUMENT,
+    HONE_CHECK(given->kind > HONE_STEP_NONE && given->kind <= HONE_STEP_B_SILU_GRADIENT, HONE_ERROR_ARGUMENT,
                "matmul: step %d is of the kind %d, which is none", index, (int)given->kind);
     hone_step_operand wants = hone_step_operand_of(given->kind);
     step->kind = given->kind;
     call->scalar[HONE_MATMUL_VALUE0 + index].value = given->value;
     if (wants == HONE_OPERAND_NONE) return HONE_OK; /* a tensor given needlessly is not looked at */
-    int own = wants == HONE_OPERAND_MATRIX ? 2 : 1;
+    int own = hone_operand_is_matrix(wants) ? 2 : 1;
     HONE_CHECK(t, HONE_ERROR_ARGUMENT, "%s is NULL; the step needs one", operand_names[at]);
     HONE_CHECK(t->rank >= own && t->rank - own <= c->rank - 2, HONE_ERROR_SHAPE,
                "%s has rank %d; the step takes %s, with no more batch dimensions than c", operand_names[at], t->rank,
                own == 2 ? "a matrix" : "a vector");
     /* What vectors are, f32 beside whole numbers; and may be, f32 beside a c of fewer bits: the op's own check. */
     hone_dtype usual = hone_matmul_step_type(&call->problem, index);
+    const int          beside = hone_step_of_a(given->kind)   ? HONE_MATMUL_A
+                                : hone_step_of_b(given->kind) ? HONE_MATMUL_B
+                                                              : HONE_MATMUL_C;
+    const hone_tensor *other = call->tensor[beside];
     HONE_CHECK(t->dtype == usual || (own == 1 && t->dtype == HONE_F32), HONE_ERROR_TYPE,
-               usual == c->dtype ? "%s is %s, c is %s; they must agree%s" : "%s is %s, c is %s; it must be f32",
-               operand_names[at], hone_dtype_name(t->dtype), hone_dtype_name(c->dtype),
+               usual == other->dtype ? "%s is %s, %c is %s; they must agree%s" : "%s is %s, %c is %s; it must be f32",
+               operand_names[at], hone_dtype_name(t->dtype), "abc"[beside], hone_dtype_name(other->dtype),
                own == 1 ? ", or it be f32 beside bf16 or f16" : "");
     step->type = t->dtype == usual ? 0 : (int32_t)t->dtype;
-    int64_t rows = c->shape[c->rank - 2], columns = c->shape[c->rank - 1], last = t->shape[t->rank - 1];
-    int64_t length = wants == HONE_OPERAND_ROWS ? rows : columns;
+    if (own == 1) other = c;
+    int64_t rows = other->shape[other->rank - 2], columns = other->shape[other->rank - 1];
+    int64_t last = t->shape[t->rank - 1], length = wants == HONE_OPERAND_ROWS ? rows : columns;
     HONE_CHECK(last == length, HONE_ERROR_SHAPE,
-               "%s has %" PRId64 " elements along its last dimension; c wants %" PRId64, operand_names[at], last,
-               length);
+               "%s has %" PRId64 " elements along its last dimension; %c wants %" PRId64, operand_names[at], last,
+               own == 1 ? 'c' : "abc"[beside], length);
     HONE_CHECK(own == 1 || t->shape[t->rank - 2] == rows, HONE_ERROR_SHAPE,
-               "%s has %" PRId64 " rows, c has %" PRId64 "; they must agree", operand_names[at], t->shape[t->rank - 2],
-               rows);
+               "%s has %" PRId64 " rows, %c has %" PRId64 "; they must agree", operand_names[at],
+               t->shape[t->rank - 2], "abc"[beside], rows);
     int64_t stride = t->stride[t->rank - 1];
     if (wants == HONE_OPERAND_ROWS)
         step->row_stride = stride;
@@ -202,9 +207,11 @@ static void fold_batch_into_rows(hone_matmul_problem *p)
         switch (hone_step_operand_of((hone_step_kind)step->kind)) {
         case HONE_OPERAND_NONE: break;
         case HONE_OPERAND_COLUMNS:
+        case HONE_OPERAND_B:
             if (step->batch_stride[0] != 0) return;
             break;
         case HONE_OPERAND_ROWS:
+        case HONE_OPERAND_A:
         case HONE_OPERAND_MATRIX:
             if (!rows_go_on(p->m, step->row_stride, step->batch_stride[0])) return;
             break;
@@ -215,7 +222,7 @@ static void fold_batch_into_rows(hone_matmul_problem *p)
         p->c_row = p->c_batch[0];
         for (int s = 0; s < p->step_count; s++) {
             hone_step_operand operand = hone_step_operand_of((hone_step_kind)p->step[s].kind);
-            if (operand == HONE_OPERAND_ROWS || operand == HONE_OPERAND_MATRIX)
+            if (operand == HONE_OPERAND_ROWS || operand == HONE_OPERAND_MATRIX || operand == HONE_OPERAND_A)
                 p->step[s].row_stride = p->step[s].batch_stride[0];
         }
     }
@@ -237,9 +244,9 @@ static hone_status add_batch(matmul_call *call)
             continue;
         }
         int step = o - HONE_MATMUL_STEP0;
-        int own =
-            step >= 0 && hone_step_operand_of((hone_step_kind)call->problem.step[step].kind) != HONE_OPERAND_MATRIX ? 1
-                                                                                                                    : 2;
+        const bool vector =
+            step >= 0 && !hone_operand_is_matrix(hone_step_operand_of((hone_step_kind)call->problem.step[step].kind));
+        int own = vector ? 1 : 2;
         HONE_TRY(broadcast(call, o, t->rank - own, strides[o]));
     }
     HONE_TRY(merge_batch(call, lead, strides));
@@ -318,9 +325,12 @@ static hone_status describe(matmul_call *call, const hone_be_device *device, con
         p->b_bytes = weights->layout.bytes;
     }
     hone_rt_matmul_settle(p->m, p->n, &p->c_row, &p->c_column);
-    for (int s = 0; s < p->step_count; s++)
-        if (hone_step_operand_of((hone_step_kind)p->step[s].kind) == HONE_OPERAND_MATRIX)
-            hone_rt_matmul_settle(p->m, p->n, &p->step[s].row_stride, &p->step[s].column_stride);
+    for (int s = 0; s < p->step_count; s++) {
+        const hone_step_operand form = hone_step_operand_of((hone_step_kind)p->step[s].kind);
+        if (hone_operand_is_matrix(form))
+            hone_rt_matmul_settle(form == HONE_OPERAND_B ? p->k : p->m, form == HONE_OPERAND_A ? p->k : p->n,
+                                  &p->step[s].row_stride, &p->step[s].column_stride);
+    }
     for (int o = 0; o < call->operands; o++) call->span[o] = call->tensor[o] ? call->view[o].span : (hone_span){0};
     return HONE_OK;
 }
@@ -374,9 +384,12 @@ static hone_status check_pair(const matmul_call *call, int written, int other)
     return HONE_OK;
 }
 
+/* Is the operand written by a step: a store, or sums? */
 static bool is_store(const matmul_call *call, int o)
 {
-    return o >= HONE_MATMUL_STEP0 && call->problem.step[o - HONE_MATMUL_STEP0].kind == HONE_STEP_STORE;
+    if (o < HONE_MATMUL_STEP0) return false;
+    const hone_step_kind kind = (hone_step_kind)call->problem.step[o - HONE_MATMUL_STEP0].kind;
+    return kind == HONE_STEP_STORE || hone_step_is_sum(kind);
 }
 
 static hone_status check_overlap(const matmul_call *call)
@@ -486,7 +499,9 @@ static hone_status make_many(matmul_call *call, int64_t count)
                    "%s is in a buffer; matmul many takes pointers to host memory", operand_names[o]);
     }
     for (int s = 0; s < p->step_count; s++)
-        HONE_CHECK(hone_step_operand_of((hone_step_kind)p->step[s].kind) != HONE_OPERAND_MATRIX, HONE_ERROR_UNSUPPORTED,
+        HONE_CHECK(!hone_operand_is_matrix(hone_step_operand_of((hone_step_kind)p->step[s].kind)) &&
+                       !hone_step_is_sum((hone_step_kind)p->step[s].kind),
+                   HONE_ERROR_UNSUPPORTED,
                    "matmul many: step %d has an operand of its own for each product; only biases are shared", s);
     p->pointers = 1;
     p->batch_rank = 1;

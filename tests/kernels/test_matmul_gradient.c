@@ -114,7 +114,7 @@ static void end(forward *f)
 static void run_backward(const forward *f, const hone_gradient *g, memory gradients[HONE_ROLES_MAX])
 {
     static double one = 1;
-    memory        made[HONE_GRADIENT_STEPS_MAX] = {{0}};
+    memory        made[HONE_GRADIENT_STEPS_MAX] = {{0}}, also;
     for (int s = 0; s < g->count; s++) {
         const hone_gradient_step  *step = &g->step[s];
         const hone_matmul_problem *p = (const hone_matmul_problem *)step->problem.bytes;
@@ -145,6 +145,12 @@ static void run_backward(const forward *f, const hone_gradient *g, memory gradie
         made[s] = memory_for(&role[step->output]);
         for (int64_t e = 0; e < made[s].count; e++) made[s].all[e] = NAN;
         at[step->output].host = made[s].all + made[s].first;
+        if (step->also) {
+            also = memory_for(&role[step->also]);
+            for (int64_t e = 0; e < also.count; e++) also.all[e] = NAN;
+            at[step->also].host = also.all + also.first;
+            gradients[step->also_of] = also;
+        }
         launch(p, at, scalars);
         if (step->gradient_of >= 0) gradients[step->gradient_of] = made[s];
     }
@@ -235,7 +241,56 @@ static const char *const texts[] = {
     "f64 nn 1x4x6 +bias+bias_rows",
     "f64 nn 5x4x6 batch=1 bsb=0 +bias",
     "f64 nn 5x4x6 batch=3 sc=12x1 bsc=4 bsb=0 +bias",
+    "f64 nn 5x4x6 +store+scale_columns",
+    "f64 nn 5x4x6 +store+scale_rows+store+gelu",
+    "f64 nn 5x4x6 batch=2x3 bsb=0x24 +store+scale_columns bs1=4x0",
+    "f64 nn 5x4x6 batch=2x3 +store+scale_rows+bias bs1=15x5 bs2=0x4",
+    "f64 nn 5x4x6 +residual+store+gelu",
+    "f64 nn 5x4x6 +bias+residual+store+silu beta=1",
+    /* long enough for steps of a and b */
+    "f64 nn 33x34x35 +bias",
+    "f64 nn 33x34x35 +bias_rows",
+    "f64 nn 33x34x35 +bias+store+gelu",
+    "f64 tn 34x35x33 +bias_rows+bias+store+silu",
+    "f64 nt 35x33x34 +bias+store+gelu_erf+scale",
+    "f64 nn 33x34x35 +scale+bias+store+relu",
+    "f64 nn 33x34x35 +bias+store+relu+residual",
+    "f64 nn 33x34x35 +store+gelu+store+silu ldc=40",
+    "f64 nn 33x34x35 +bias+store+silu beta=1",
+    "f64 nn 33x34x35 +scale+bias+scale beta=1",
+    "f64 nn 33x34x35 batch=2 bsb=0 +bias+store+gelu",
+    "f64 nn 33x34x35 batch=2 +bias+store+gelu bs0=40",
+    "f64 nn 33x34x35 batch=2 bsa=0 +bias_rows+store+relu",
+    "f64 nn 33x34x35 batch=2 bsa=0 +bias+store+relu s1=1x33 bs1=1200",
 };
+
+/* How many backward problems, and how many of them make two gradients. */
+static void fewer_passes(void **state)
+{
+    static const struct {
+        const char *text;
+        int         count, also;
+    } rows[] = {{"f32 nn 64x64x64 +bias", 2, 1},
+                {"f32 nn 64x64x64 +bias_rows+bias", 2, 2},
+                {"bf16 nn 64x64x64 +bias+store+gelu", 2, 1},
+                {"f32 nn 64x64x64 +scale+scale", 2, 0},
+                {"f32 nn 64x64x64 +bias+scale", 3, 0},       /* the bias' own sum, times a number */
+                {"f32 nn 64x64x64 +scale+bias", 3, 0},
+                {"f32 nn 64x64x64 +bias+store+silu beta=1", 4, 1},
+                {"f32 nn 64x64x64 +residual+store+silu", 3, 0},
+                {"f32 nn 8x64x64 +bias+relu", 4, 0}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        hone_matmul_problem p;
+        hone_gradient       g;
+        int                 also = 0;
+        assert_int_equal(hone_matmul_op.parse(rows[i].text, &p), HONE_OK);
+        if (hone_matmul_op.gradient(&p, &g)) fail_msg("'%s': %s", rows[i].text, hone_last_error());
+        for (int s = 0; s < g.count; s++) also += g.step[s].also != 0;
+        if (g.count != rows[i].count || also != rows[i].also)
+            fail_msg("'%s': %d problems, %d of them make two gradients", rows[i].text, g.count, also);
+    }
+}
 
 static void each_step_and_layout(void **state)
 {
@@ -319,6 +374,8 @@ static void refusals_tell_what_would_do(void **state)
                 {"f32 nn 4x4x4 +relu+scale", "'store'"},
                 {"f32 nn 4x4x4 +store+bias+silu", "'silu'"},
                 {"f32 nn 4x4x4 +gelu_gradient", "'gelu_gradient'"},
+                {"f32 nn 4x4x4 +scale_columns", "'store'"},
+                {"f32 nn 4x4x4 +sum_b", "'sum_b'"},
                 {"f32 nn 4x4x4 batch=2 pointers=1", "pointers"},
                 {"f32 nn 4x4x4 sa=0x1", "two elements"}};
     (void)state;
@@ -335,6 +392,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_step_and_layout),
+        cmocka_unit_test(fewer_passes),
         cmocka_unit_test(random_problems),
         cmocka_unit_test(types_agree),
         cmocka_unit_test(refusals_tell_what_would_do),

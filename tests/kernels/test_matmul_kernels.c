@@ -259,7 +259,7 @@ static void run(scene *s, const hone_kernel *kernel, const hone_request *request
 
 static void random_problems(void **state)
 {
-    int64_t done[KERNELS][HONE_ISA_COUNT] = {{0}}, aliased = 0;
+    int64_t done[KERNELS][HONE_ISA_COUNT] = {{0}}, aliased = 0, reading = 0;
     (void)state;
     for (uint64_t seed = first_seed; seed < first_seed + case_count; seed++) {
         hone_random r = hone_random_seeded(seed);
@@ -293,13 +293,14 @@ static void random_problems(void **state)
                 if (scene_hash(&s) != once) fail_msg("%s on %s: other bits with threads", what, s.text);
                 scene_judge(&s, what, kind);
                 done[i][isa]++;
+                reading += hone_matmul_operand_steps(&s.problem);
             }
         scene_close(&s);
     }
     for (int i = 0; i < KERNELS; i++)
         printf("%s: %" PRId64 " portable, %" PRId64 " avx2, %" PRId64 " avx512\n", kernels[i]->name, done[i][0],
                done[i][1], done[i][2]);
-    printf("%" PRId64 " with a residual that is c\n", aliased);
+    printf("%" PRId64 " with a residual that is c, %" PRId64 " with steps of a or b\n", aliased, reading);
 }
 
 /* What is suggested: at least one, all legal, none twice, best first by the kernel's own estimate. */

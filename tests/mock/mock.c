@@ -683,6 +683,7 @@ static const char *refuses(const hone_request *request, int kernel)
     if (p->pointers) return "it takes no arrays of pointers";
     if (hone_matmul_packed_b(p)) return HONE_MATMUL_PACKED_REFUSED;
     if (p->type_c != HONE_F64 && hone_matmul_not_all(p, HONE_F32)) return hone_matmul_not_all(p, HONE_F32);
+    if (hone_matmul_operand_steps(p)) return HONE_MATMUL_OPERAND_STEPS_REFUSED;
     for (int s = 0; s < p->step_count; s++)
         if (!hone_step_exact((hone_step_kind)p->step[s].kind)) return "it knows steps that are exact, and no others";
     return NULL;

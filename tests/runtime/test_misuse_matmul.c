@@ -465,6 +465,27 @@ static void matmul_step_overlap(void **state)
         set_step(w, 0, HONE_STEP_STORE, &w->t[0]); /* one for both of the batch */
     });
     RIGHT(set_step(w, 0, HONE_STEP_STORE, &w->t[0]); set_step(w, 1, HONE_STEP_RELU, NULL));
+    /* and so is what it sums */
+    ROW(CALL, HONE_ERROR_OVERLAP, "step 0", w->t[0] = hone_vector(HONE_F32, 3, w->c.data);
+        set_step(w, 0, HONE_STEP_SUM_B, &w->t[0]));
+    ROW(CALL, HONE_ERROR_OVERLAP, "the operand of step 0 at|shares memory with a",
+        w->t[0] = hone_vector(HONE_F32, 4, w->a.data); set_step(w, 0, HONE_STEP_SUM_A, &w->t[0]));
+    ROW(SINGLE, HONE_ERROR_OVERLAP, "step 0", w->t[0] = hone_vector(HONE_F32, 4, arena + T_AT);
+        w->t[0].stride[0] = 0; set_step(w, 0, HONE_STEP_SUM_A, &w->t[0]));
+    RIGHT(w->t[0] = hone_vector(HONE_F32, 4, arena + T_AT); set_step(w, 0, HONE_STEP_SUM_A, &w->t[0]));
+    RIGHT(w->t[0] = hone_vector(HONE_F32, 3, arena + T_AT); set_step(w, 0, HONE_STEP_SUM_B, &w->t[0]);
+          set_step(w, 1, HONE_STEP_RELU, NULL));
+    ROW(SINGLE, HONE_ERROR_SHAPE, "has 3 elements along its last dimension; c wants 4",
+        w->t[0] = hone_vector(HONE_F32, 3, arena + T_AT); set_step(w, 0, HONE_STEP_SUM_A, &w->t[0]));
+    ROW(SINGLE, HONE_ERROR_SHAPE, "along its last dimension; a wants 5",
+        set_step(w, 0, HONE_STEP_A_RELU_GRADIENT, &w->t[0]));
+    ROW(SINGLE, HONE_ERROR_SHAPE, "rows, b has 5", set_step(w, 0, HONE_STEP_B_GELU_GRADIENT, &w->t[0]));
+    ROW(SINGLE, HONE_ERROR_TYPE, "the operand of step 0 is f64, b is f32",
+        set_step(w, 0, HONE_STEP_B_SILU_GRADIENT, &w->t[0]);
+        w->t[0] = hone_matrix(HONE_F64, 5, 3, arena + T_AT));
+    ROW(MANY | MANY_PLANS, HONE_ERROR_UNSUPPORTED, "an operand of its own",
+        w->t[0] = hone_vector(HONE_F32, 3, arena + T_AT);
+        set_step(w, 0, HONE_STEP_SUM_B, &w->t[0]));
     RIGHT(w->t[0].data = w->a.data; w->t[0].stride[0] = 5; set_step(w, 0, HONE_STEP_RESIDUAL, &w->t[0]));
     RIGHT(w->t[0].stride[0] = w->c.stride[0] = 8; w->t[0].data = (float *)w->c.data + 3;
           set_step(w, 0, HONE_STEP_STORE, &w->t[0]));
@@ -495,7 +516,7 @@ static void matmul_options_and_steps(void **state)
         ROW(EVERY, HONE_ERROR_ARGUMENT, words, for (int i = 0; i < s; i++) set_step(w, i, HONE_STEP_RELU, NULL);
             set_step(w, s, HONE_STEP_BIAS, NULL));
     }
-    ROW(EVERY, HONE_ERROR_ARGUMENT, "step 0 is of the kind 17", set_step(w, 0, (hone_step_kind)17, NULL));
+    ROW(EVERY, HONE_ERROR_ARGUMENT, "step 0 is of the kind 27", set_step(w, 0, (hone_step_kind)27, NULL));
     ROW(EVERY, HONE_ERROR_ARGUMENT, "step 0 is of the kind -1", set_step(w, 0, (hone_step_kind)-1, NULL));
     ROW(EVERY, HONE_ERROR_ARGUMENT, "step 0 is of the kind", set_step(w, 0, (hone_step_kind)0x7fffffff, NULL));
     ROW(EVERY, HONE_ERROR_ARGUMENT, "the operand of step 0 is NULL", set_step(w, 0, HONE_STEP_BIAS_ROWS, NULL));

@@ -166,7 +166,24 @@ static double step_of(const hone_step *step, const hone_tensor *c, const int64_t
     case HONE_STEP_SCALE: return x * step->value;
     case HONE_STEP_STORE: store(t, place(t, c, batch, 2, i, j), x); return x;
     case HONE_STEP_RELU_GRADIENT: return load(t, place(t, c, batch, 2, i, j)) > 0 ? x : 0;
+    case HONE_STEP_SUM_A:
+    case HONE_STEP_SUM_B: return x;
     default: print_error("step %d is none that the truth knows\n", (int)step->kind); abort();
+    }
+}
+
+/* What a step of sums writes for one matrix. */
+static void sum_of(const hone_step *step, const hone_tensor *a, const hone_tensor *b, const hone_tensor *c,
+                   const int64_t *batch)
+{
+    const bool    of_a = step->kind == HONE_STEP_SUM_A;
+    const int64_t lines = of_a ? c->shape[c->rank - 2] : c->shape[c->rank - 1], k = a->shape[a->rank - 1];
+    if (!of_a && step->kind != HONE_STEP_SUM_B) return;
+    for (int64_t line = 0; line < lines; line++) {
+        double x = 0;
+        for (int64_t l = 0; l < k; l++)
+            x += of_a ? load(a, place(a, c, batch, 2, line, l)) : load(b, place(b, c, batch, 2, l, line));
+        store(step->tensor, place(step->tensor, c, batch, 1, 0, line), x);
     }
 }
 
@@ -194,6 +211,7 @@ void tools_matmul(const hone_tensor *a, const hone_tensor *b, const hone_tensor 
                 for (int s = 0; s < o->step_count; s++) x = step_of(&o->steps[s], c, batch, i, j, x);
                 store(c, at, x);
             }
+        for (int s = 0; s < o->step_count && m && n; s++) sum_of(&o->steps[s], a, b, c, batch);
     }
 }
 

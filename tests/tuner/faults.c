@@ -158,16 +158,55 @@ static double input(const doing *d, double x)
 /* --- sums ----------------------------------------------------------------------------------------------------------
  */
 
+/* x, an element of a or b, times the slopes that it has there. */
+static double sloped(const doing *d, hone_step_operand operand, double x, int64_t row, int64_t column)
+{
+    const hone_matmul_problem *p = d->p;
+    for (int s = 0; s < p->step_count; s++) {
+        const hone_epilogue_step *step = &p->step[s];
+        const hone_step_kind      kind = hone_step_slope_of((hone_step_kind)step->kind);
+        if (hone_step_operand_of((hone_step_kind)step->kind) != operand || !d->step[s]) continue;
+        if (d->way->wrong == FAULT_OPERAND_SLOPE) column = (column + 1) % (operand == HONE_OPERAND_A ? p->k : p->n);
+        const double t =
+            load(hone_matmul_step_type(p, s), d->step[s], row * step->row_stride + column * step->column_stride);
+        x = rounded(d, x * (hone_matmul_arithmetic(p) == HONE_F32 ? (double)hone_step_slope_f32(kind, (float)t)
+                                                                  : hone_step_slope_f64(kind, t)));
+    }
+    return x;
+}
+
 static double a_at(const doing *d, int64_t i, int64_t k)
 {
+    double x = input(d, load(d->p->type_a, d->a, i * d->p->a_row + k * d->p->a_column));
     if (d->way->wrong == FAULT_TRANSPOSED && d->p->m == d->p->k)
-        return load(d->p->type_a, d->a, k * d->p->a_row + i * d->p->a_column);
-    return input(d, load(d->p->type_a, d->a, i * d->p->a_row + k * d->p->a_column));
+        x = load(d->p->type_a, d->a, k * d->p->a_row + i * d->p->a_column);
+    return sloped(d, HONE_OPERAND_A, x, i, k);
 }
 
 static double b_at(const doing *d, int64_t k, int64_t j)
 {
-    return input(d, load(d->p->type_b, d->b, hone_matmul_b_offset(d->p, k, j)));
+    double x = input(d, load(d->p->type_b, d->b, hone_matmul_b_offset(d->p, k, j)));
+    return d->way->wrong == FAULT_OPERAND_PLAIN ? x : sloped(d, HONE_OPERAND_B, x, k, j);
+}
+
+/* The sums of a and b that steps ask for. */
+static void operand_sums(const doing *d)
+{
+    const hone_matmul_problem *p = d->p;
+    const fault                wrong = d->way->wrong;
+    for (int s = 0; s < p->step_count; s++) {
+        const hone_epilogue_step *step = &p->step[s];
+        const bool                of_a = step->kind == HONE_STEP_SUM_A;
+        if (!hone_step_is_sum((hone_step_kind)step->kind) || (!of_a && wrong == FAULT_OPERAND_SUMS)) continue;
+        for (int64_t line = 0; line < (of_a ? p->m : p->n); line++) {
+            double sum = 0;
+            for (int64_t k = 0; k < p->k - (of_a && wrong == FAULT_OPERAND_LAST); k++)
+                sum = rounded(d, sum + (of_a ? a_at(d, line, k) : b_at(d, k, line)));
+            if (of_a && wrong == FAULT_OPERAND_ALPHA) sum *= d->alpha;
+            hone_element_store(hone_matmul_step_type(p, s), d->step[s],
+                               line * (of_a ? step->row_stride : step->column_stride), sum);
+        }
+    }
 }
 
 static double added(const doing *d, double sum, double product, int64_t k)
@@ -302,6 +341,7 @@ static double through_steps(const doing *d, double x, int64_t i, int64_t j)
     for (int n = 0; n < count; n++) {
         int            s = wrong == FAULT_STEPS_REVERSED ? count - 1 - n : n;
         hone_step_kind kind = (hone_step_kind)p->step[s].kind;
+        if (hone_step_of_operand(kind)) continue;
         if (kind != HONE_STEP_STORE) {
             x = stepped(d, kind, x, d->value[s], operand_of(d, s, i, j));
             continue;
@@ -433,6 +473,7 @@ hone_status matmul_launch(void *self, const hone_rt_plan *plan, hone_be_stream *
         begin_matrix(&d);
         for (int64_t i = 0; i < p->m; i++)
             for (int64_t j = 0; j < p->n; j++) (way->wrong == FAULT_CUT_RESULT ? cut_element : one_element)(&d, i, j);
+        operand_sums(&d);
         damage(&d);
     }
 #if defined(__SSE__)

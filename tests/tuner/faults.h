@@ -85,6 +85,12 @@
     X(FAULT_HELD_EVENLY, "s8 held at -127", "s8 nn 32x32x64|u8:s8:s8 nn 32x32x300")                                    \
     X(FAULT_SCALE_SHIFTED, "the scale of the next column",                                                             \
       "u8:s8:s8 nn 8x17x8 +scale_columns|f32 nn 8x9x8 +scale_columns")                                                 \
+    X(FAULT_OPERAND_SUMS, "sums of b forgotten", "f32 nn 8x8x8 +sum_b|f64 nn 5x9x33 +sum_b")                           \
+    X(FAULT_OPERAND_LAST, "sums of a without the last k", "f32 nn 8x8x8 +sum_a|bf16 nn 9x9x200 +sum_a:f32")            \
+    X(FAULT_OPERAND_ALPHA, "sums of a times alpha", "f32 nn 8x8x8 +sum_a|f64 nn 8x8x64 +sum_a+bias")                   \
+    X(FAULT_OPERAND_PLAIN, "the slopes of b forgotten", "f32 nn 8x8x8 +b_relu_gradient+sum_b")                         \
+    X(FAULT_OPERAND_SLOPE, "a's slope taken of the next k",                                                            \
+      "f32 nn 8x8x8 +a_relu_gradient|f64 nn 8x8x9 +a_silu_gradient")                                                   \
     X(FAULT_BITS_RUNS, "other bits in every run", "f32 nn 16x16x200|f64 nn 8x8x100")                                   \
     X(FAULT_BITS_THREADS, "other bits on more threads", "f32 nn 16x16x200|f64 nn 8x8x100")                             \
     X(FAULT_BITS_ALIGNMENT, "other bits at another alignment", "f32 nn 16x16x200|f64 nn 8x8x100")
