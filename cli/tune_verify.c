@@ -39,8 +39,10 @@ typedef struct sums {
     double worst_ratio;
 } sums;
 
-static int add_choice(verified *v, const hone_choice *choice)
+static int add_choice(verified *v, const hone_choice *given)
 {
+    hone_choice same = *given, *choice = &same; /* what means the same is one choice */
+    hone_config_canonical(&v->request, choice->kernel, &choice->config);
     for (int i = 0; i < v->count; i++)
         if (v->choices[i].kernel == choice->kernel &&
             !memcmp(&v->choices[i].config, &choice->config, sizeof choice->config))

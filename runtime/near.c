@@ -63,6 +63,7 @@ static bool figures_of(const hone_rt_row *row, const hone_kernel *const *kernels
             if (!i) return false;
             continue;
         }
+        hone_config_canonical(&out->request, kernel, &config); /* written down by whoever it was */
         if (is_there(out, kernel, &config)) continue;
         out->figures[out->count++] = (hone_rt_known_figure){kernel, config, figures[i]->median_s};
     }

@@ -202,12 +202,14 @@ static int candidates_of(const hone_request *request, const hone_kernel *kernel,
                          hone_config *out)
 {
     int found = kernel->suggest(request, out, SUGGESTIONS);
+    for (int i = 0; i < found; i++) hone_config_canonical(request, kernel, &out[i]);
     for (int i = 0; i < count; i++)
         for (int j = 0; j < near[i].row->count; j++) {
             const hone_rt_known_figure *it = &near[i].row->figures[j];
-            if (it->kernel == kernel && !is_among(out, found, &it->config) &&
-                !hone_config_refuses(request, kernel, &it->config))
-                out[found++] = it->config;
+            hone_config                 same = it->config;
+            if (it->kernel != kernel || hone_config_refuses(request, kernel, &same)) continue;
+            hone_config_canonical(request, kernel, &same); /* it may stand for another here */
+            if (!is_among(out, found, &same)) out[found++] = same;
         }
     return found;
 }

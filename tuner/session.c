@@ -321,6 +321,7 @@ static hone_status find_untuned(session *s, double *seconds)
     HONE_CHECK(of && !ranked[0].refusal, HONE_ERROR_UNSUPPORTED, "no kernel on %s takes \"%s\"", s->device->name,
                s->text);
     s->untuned = (hone_choice){ranked[0].kernel, ranked[0].config};
+    hone_config_canonical(&s->request, s->untuned.kernel, &s->untuned.config); /* as the search names it */
     *seconds = ranked[0].seconds > 0 && isfinite(ranked[0].seconds) ? ranked[0].seconds : 0;
     return HONE_OK;
 }
