@@ -105,11 +105,18 @@ static void note_interrupt(int number)
     interrupted = 1;
 }
 
+/* What whoever started this wanted ignored stays so: nohup, a shell's background. */
+static void heed(int number)
+{
+    struct sigaction asks = {.sa_handler = note_interrupt}, before;
+    if (sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_IGN) return;
+    sigaction(number, &asks, NULL);
+}
+
 void cli_catch_interrupts(void)
 {
-    struct sigaction asks = {.sa_handler = note_interrupt};
-    sigaction(SIGINT, &asks, NULL);
-    sigaction(SIGTERM, &asks, NULL);
+    heed(SIGINT);
+    heed(SIGTERM);
 }
 
 bool cli_interrupted(void)

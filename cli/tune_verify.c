@@ -292,6 +292,8 @@ static int verify_one(cli_tune *t, hone_rt_rows *rows, hone_rt_rows *others, int
     if (alone) {
         s->measured++;
         s->same++;
+        s->besides += v->beside >= 0; /* the other profile's choice is the same */
+        s->alike += v->beside >= 0;
     } else if (measured) {
         find_regrets(v);
         if (ratio_of(v, 0, v->tuned, t->seed, &v->ratio) != HONE_OK ||

@@ -123,6 +123,13 @@ static void answers_ctrl_c_and_goes_on(void **state)
     expect(interrupted, "tune training --threads 1 --budget 300s", 130, kept ? went_on : "goes on from here");
 }
 
+static void heeds_no_ctrl_c_where_that_is_ignored(void **state)
+{
+    (void)state; /* as in a shell's background: it runs to its end */
+    expect("timeout --preserve-status -s INT -k 120 0.7 env --ignore-signal=INT",
+           "tune \"matmul f32 nn 24x24x24\" --threads 1 --seed 3 --budget 3s", 0, "1 of 1 problems tuned");
+}
+
 static void refuses_misuse(void **state)
 {
     (void)state;
@@ -141,6 +148,7 @@ int main(int count, char **words)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_what_it_measured),
         cmocka_unit_test(answers_ctrl_c_and_goes_on),
+        cmocka_unit_test(heeds_no_ctrl_c_where_that_is_ignored),
         cmocka_unit_test(refuses_misuse),
     };
     char command[256];
