@@ -30,11 +30,11 @@
 
 enum { ROWS, KEYS, PARAMETER_COUNT };
 
-static const int64_t rows_values[] = {64, 112, 224, 448, 896};
+static const int64_t rows_values[] = {112, 224, 448, 896, 1792};
 static const int64_t keys_values[] = {64, 128, 256, 512};
 
 static const hone_parameter parameters[PARAMETER_COUNT] = {
-    [ROWS] = {"rows", 448, sizeof rows_values / sizeof rows_values[0], rows_values, NULL,
+    [ROWS] = {"rows", 896, sizeof rows_values / sizeof rows_values[0], rows_values, NULL,
               "rows that share packed keys, at most"},
     [KEYS] = {"keys", 512, sizeof keys_values / sizeof keys_values[0], keys_values, NULL, "keys of a block"},
 };
@@ -157,10 +157,13 @@ static int flash_suggest(const hone_request *request, hone_config *configs, int 
     const hone_attention_problem *p = request->problem;
     if (cap < 1) return 0;
     hone_config_standard(&space, &configs[0]);
-    /* Long lines: blocks whose panels stay in half of the second cache. */
-    while (configs[0].value[KEYS] > 64 && configs[0].value[KEYS] < p->k_len &&
-           (size_t)(configs[0].value[KEYS] * (p->d + p->d_v)) * 4 > request->device->cpu.cache_bytes[HONE_LEVEL_L2] / 2)
+    /* Panels stay in half of the second cache, sums in a quarter. */
+    const double half = (double)request->device->cpu.cache_bytes[HONE_LEVEL_L2] / 2 / sizeof(float);
+    while (configs[0].value[KEYS] > 128 && configs[0].value[KEYS] < p->k_len &&
+           (double)configs[0].value[KEYS] * (double)(p->d + p->d_v) > half)
         configs[0].value[KEYS] /= 2;
+    while (configs[0].value[ROWS] > 224 && (double)configs[0].value[ROWS] * (double)p->d_v > half / 2)
+        configs[0].value[ROWS] /= 2;
     return 1;
 }
 

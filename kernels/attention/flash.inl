@@ -83,8 +83,18 @@ static inline void multiply_panel(int rows, int64_t columns, const float *a, con
 
 /* --- packing ------------------------------------------------------------------------------------------------------ */
 
-/* n elements, apart in memory, as floats in a row. */
-static void load_line(float *to, const char *from, int64_t element, hone_dtype type, int64_t n)
+static inline __attribute__((always_inline)) vec_f32 load_whole(const char *p, const hone_dtype type)
+{
+    switch (type) {
+    case HONE_BF16: return vec_load_bf16((const stored_bf16 *)(const void *)p);
+    case HONE_F16: return vec_load_f16((const stored_f16 *)(const void *)p);
+    default: return vec_load_f32((const float *)(const void *)p);
+    }
+}
+
+/* n elements, `element` bytes apart, times `scale`, as floats in a row. */
+static inline __attribute__((always_inline)) void load_line_of(float *to, const char *from, int64_t element, int64_t n,
+                                                               vec_f32 scale, const hone_dtype type)
 {
     const int bytes = vec_bytes_of(type);
     char      near[LANES * 4];
@@ -94,68 +104,103 @@ static void load_line(float *to, const char *from, int64_t element, hone_dtype t
         const int          count = (int)hone_min(n - i, LANES);
         const vec_mask_f32 first = vec_first_f32(count);
         const char        *x = from + i * element;
+        if (element == bytes && count == LANES) {
+            vec_store_f32(to + i, load_whole(x, type) * scale);
+            continue;
+        }
         if (element != bytes) {
             vec_move_typed(room, bytes, x, element, count, bytes);
             x = room;
         }
-        vec_store_first_f32(to + i, first, vec_load_typed_f32(x, type, first));
+        vec_store_first_f32(to + i, first, vec_load_typed_f32(x, type, first) * scale);
     }
+}
+
+static void load_line(float *to, const char *from, int64_t element, hone_dtype type, int64_t n, float scale)
+{
+    const vec_f32 times = vec_broadcast_f32(scale);
+    switch (type) {
+    case HONE_BF16: load_line_of(to, from, element, n, times, HONE_BF16); break;
+    case HONE_F16: load_line_of(to, from, element, n, times, HONE_F16); break;
+    default: load_line_of(to, from, element, n, times, HONE_F32); break;
+    }
+}
+
+/* As many keys as there are lanes, and elements, turned. */
+static inline __attribute__((always_inline)) void turn_whole(const char *at, int64_t line, float *panel,
+                                                             const hone_dtype type)
+{
+    vec_f32 x[LANES];
+    HONE_UNROLL
+    for (int i = 0; i < LANES; i++) x[i] = load_whole(at + i * line, type);
+    vec_transpose_f32(x);
+    HONE_UNROLL
+    for (int i = 0; i < LANES; i++) vec_store_f32(panel + i * WIDTH, x[i]);
+}
+
+/* Fewer keys, elements, or both; from lines of floats. What is not there is 0. */
+static void turn_part(const float *lines, int first, int end, int64_t elements, float *panel)
+{
+    vec_f32 x[LANES];
+    for (int i = 0; i < LANES; i++) {
+        x[i] = vec_broadcast_f32(0.0f);
+        if (i >= first && i < end) x[i] = vec_load_first_f32(lines + i * LINE, vec_first_f32(elements));
+    }
+    vec_transpose_f32(x);
+    for (int i = 0; i < LANES && i < elements; i++) vec_store_f32(panel + i * WIDTH, x[i]);
 }
 
 static void pack_k(const hone_attention_lines *k, int64_t from, int64_t to, int64_t d, float *panels, float *room)
 {
-    const bool dense = k->element == vec_bytes_of(k->type);
     for (int64_t key = from / LANES * LANES; key < to; key += LANES) {
-        float *panel = panels + key / WIDTH * WIDTH * d + key % WIDTH;
-        if (!dense)
-            for (int i = 0; i < LANES; i++)
-                if (key + i >= from && key + i < to)
-                    load_line(room + i * LINE, k->at + (key + i) * k->line, k->element, k->type, d);
-        for (int64_t t = 0; t < d; t += LANES) {
-            const vec_mask_f32 first = vec_first_f32(d - t);
-            vec_f32            x[LANES];
-            for (int i = 0; i < LANES; i++) {
-                x[i] = vec_broadcast_f32(0.0f);
-                if (key + i < from || key + i >= to) continue;
-                x[i] = dense ? vec_load_typed_f32(k->at + (key + i) * k->line + t * k->element, k->type, first)
-                             : vec_load_first_f32(room + i * LINE + t, first);
+        const char *at = k->at + key * k->line;
+        float      *panel = panels + key / WIDTH * WIDTH * d + key % WIDTH;
+        const int   first = (int)hone_max(from - key, 0), end = (int)hone_min(to - key, LANES);
+        int64_t     t = 0;
+        if (k->element == vec_bytes_of(k->type) && first == 0 && end == LANES)
+            switch (k->type) {
+            case HONE_BF16:
+                for (; t + LANES <= d; t += LANES) turn_whole(at + t * 2, k->line, panel + t * WIDTH, HONE_BF16);
+                break;
+            case HONE_F16:
+                for (; t + LANES <= d; t += LANES) turn_whole(at + t * 2, k->line, panel + t * WIDTH, HONE_F16);
+                break;
+            default:
+                for (; t + LANES <= d; t += LANES) turn_whole(at + t * 4, k->line, panel + t * WIDTH, HONE_F32);
+                break;
             }
-            vec_transpose_f32(x);
-            for (int i = 0; i < LANES && t + i < d; i++) vec_store_f32(panel + (t + i) * WIDTH, x[i]);
-        }
+        if (t == d) continue;
+        for (int i = first; i < end; i++)
+            load_line(room + i * LINE, at + i * k->line + t * k->element, k->element, k->type, d - t, 1);
+        for (int64_t done = t; t < d; t += LANES)
+            turn_part(room + (t - done), first, end, d - t, panel + t * WIDTH);
     }
 }
 
 static void pack_v(const hone_attention_lines *v, int64_t from, int64_t to, int64_t d_v, int64_t panel_keys,
                    float *panels)
 {
-    const int bytes = vec_bytes_of(v->type);
-    char      near[LANES * 4];
-    char     *room = near;
-    vec_forget(room);
     for (int64_t key = from; key < to; key++)
-        for (int64_t column = 0; column < d_v; column += LANES) {
-            const vec_mask_f32 first = vec_first_f32(d_v - column);
-            const char        *x = v->at + key * v->line + column * v->element;
-            if (v->element != bytes) {
-                vec_move_typed(room, bytes, x, v->element, (int)hone_min(d_v - column, LANES), bytes);
-                x = room;
-            }
-            vec_store_f32(panels + (column / WIDTH * panel_keys + key) * WIDTH + column % WIDTH,
-                          vec_load_typed_f32(x, v->type, first));
+        for (int64_t column = 0; column < d_v; column += WIDTH) {
+            float        *panel = panels + (column * panel_keys + key * WIDTH);
+            const int64_t count = hone_min(d_v - column, WIDTH);
+            load_line(panel, v->at + key * v->line + column * v->element, v->element, v->type, count, 1);
+            if (count % LANES) memset(panel + count, 0, (size_t)(LANES - count % LANES) * sizeof *panel);
         }
 }
 
 /* --- one strip ---------------------------------------------------------------------------------------------------- */
 
+/* No lane is NaN here. */
 static float lanes_most(vec_f32 x)
 {
-    float  near[LANES], most = -INFINITY;
+    float  near[LANES];
     float *lane = near;
     vec_forget(lane);
     vec_store_f32(lane, x);
-    for (int i = 0; i < LANES; i++) most = lane[i] > most ? lane[i] : most;
-    return most;
+    for (int half = LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; i++) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
+    return lane[0];
 }
 
 static float lanes_sum(vec_f32 x)
@@ -252,17 +297,12 @@ static float weigh(const hone_attention_strip *s, hone_attention_row *row, float
 
 static void load_queries(const hone_attention_strip *s, int rows)
 {
-    const vec_f32 scale = vec_broadcast_f32(s->scale);
     for (int r = 0; r < rows; r++) {
         float *line = s->q_lines + r * LINE;
         if (r < s->rows)
-            load_line(line, s->row[r].q, s->q_element, s->type, s->d);
+            load_line(line, s->row[r].q, s->q_element, s->type, s->d, s->scale);
         else
             memset(line, 0, (size_t)s->d * sizeof *line);
-        for (int64_t t = 0; t < s->d && r < s->rows; t += LANES) {
-            const vec_mask_f32 first = vec_first_f32(s->d - t);
-            vec_store_first_f32(line + t, first, vec_load_first_f32(line + t, first) * scale);
-        }
     }
 }
 
