@@ -2,6 +2,8 @@
  */
 #include <math.h>
 
+#include <hone/accuracy.h>
+
 #include "base/element.h"
 #include "base/random.h"
 #include "base/size.h"
@@ -107,6 +109,9 @@ static recipe recipe_of(const hone_matmul_problem *p, hone_data_kind kind, uint6
         if (!hone_step_exact(step)) r.exact = false;
         if (hone_step_is_sum(step) && k * fmax(r.a.largest, r.b.largest) > capacity_of(p)) r.exact = false;
     }
+    /* Sums of a run that f16 holds. */
+    const bool runs = p->type_a == HONE_F16 && p->type_b == HONE_F16 && p->accuracy & HONE_ACCURACY_F16_ACCUMULATE;
+    if (runs && fmin(k, HONE_ACCURACY_F16_RUN) * r.a.largest * r.b.largest > 0x1p11) r.exact = false;
     return r;
 }
 

@@ -15,7 +15,8 @@
  * scratch.
  *
  * Sums of whole numbers are exact, modulo 2^32. Those of bf16 run over k in order, a pair at a time, whatever the
- * blocks, tiles and threads: so results are the same, bit for bit. */
+ * blocks, tiles and threads: so results are the same, bit for bit. Those of f16 do so in runs of words, from the
+ * beginning of a block of k on: whatever the tiles and threads. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,13 +82,15 @@ static bool fits(const hone_matmul_inner *tile, const hone_request *request)
 {
     const hone_matmul_problem *p = request->problem;
     const hone_cpu_facts *cpu = &request->device->cpu;
-    const bool brain = tile->kit->word == HONE_WORD_BF16;
+    bool typed = is_byte(p->type_a) && is_byte(p->type_b);
+    if (tile->kit->word == HONE_WORD_BF16) typed = p->type_a == HONE_BF16 && p->type_b == HONE_BF16;
+    if (tile->kit->word == HONE_WORD_F16)
+        typed = p->type_a == HONE_F16 && p->type_b == HONE_F16 && p->accuracy & HONE_ACCURACY_F16_ACCUMULATE;
     if (hone_matmul_packed_b(p) &&
         (hone_matmul_layout_group(p->b_layout) != hone_matmul_word_group(tile->kit->word) ||
          hone_matmul_layout_width(p->b_layout) % tile->n || tile->kit->word == HONE_WORD_S16))
         return false;
-    return tile->isa <= cpu->isa && !(tile->needs & ~cpu->extensions) &&
-           (brain ? p->type_a == HONE_BF16 && p->type_b == HONE_BF16 : is_byte(p->type_a) && is_byte(p->type_b));
+    return typed && tile->isa <= cpu->isa && !(tile->needs & ~cpu->extensions);
 }
 
 /* Of the tile parameter's value; NULL: it does not fit. 0 is the first that does. */
@@ -130,8 +133,13 @@ static const char *inner_refuses(const hone_request *request)
     const hone_matmul_problem *p = request->problem;
     const bool bytes = is_byte(p->type_a) && is_byte(p->type_b);
     if (hone_matmul_operand_steps(p)) return HONE_MATMUL_OPERAND_STEPS_REFUSED;
-    if (!bytes && (p->type_a != HONE_BF16 || p->type_b != HONE_BF16)) return "a and b are neither bytes nor bf16";
+    const bool half = p->type_a == HONE_F16 && p->type_b == HONE_F16;
+    if (!bytes && !half && (p->type_a != HONE_BF16 || p->type_b != HONE_BF16))
+        return "a and b are neither bytes, nor bf16, nor f16";
+    if (half && !(p->accuracy & HONE_ACCURACY_F16_ACCUMULATE))
+        return "it would sum f16 in f16 for a while, and accuracy=f16_accumulate does not allow it";
     if (tile_of(request, 0)) return NULL;
+    if (half && !hone_matmul_packed_b(p)) return "the device has no arithmetic in f16";
     return hone_matmul_packed_b(p) ? "b is packed, in no panels of words that a tile reads here"
                                    : "the device has no instruction that multiplies pairs of bf16";
 }
@@ -167,6 +175,9 @@ static double rate_of(const hone_be_device *device, const hone_matmul_inner *til
     switch (tile->kit->word) {
     case HONE_WORD_U8S8: return hone_matmul_peak_of(device, tile->isa, HONE_S8, 4 * lanes);
     case HONE_WORD_BF16: return hone_matmul_peak_of(device, tile->isa, HONE_BF16, 2 * lanes);
+    case HONE_WORD_F16: /* six instructions a sum at the end of each run */
+        return hone_matmul_peak_of(device, tile->isa, HONE_F16, 2 * lanes) * HONE_ACCURACY_F16_RUN /
+               (HONE_ACCURACY_F16_RUN + 6);
     default: return 1.2 * hone_matmul_peak_of(device, tile->isa, HONE_F32, lanes); /* two instructions for two */
     }
 }
@@ -215,7 +226,7 @@ static void plan_make(const hone_request *request, const hone_config *config, in
     const hone_matmul_frame *f = &out->frame;
     const hone_matmul_inner *tile = out->tile = tile_of(request, config->value[TILE]);
     out->finish = hone_matmul_tile_for(request->device, HONE_F32)->kit->finish;
-    out->bytes = tile->kit->word != HONE_WORD_BF16;
+    out->bytes = hone_matmul_word_whole(tile->kit->word);
     out->widened = tile->kit->word == HONE_WORD_S16;
     out->group = hone_matmul_word_group(tile->kit->word);
     out->threads = request->threads;

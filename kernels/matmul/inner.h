@@ -6,6 +6,8 @@
  *     u8s8   4 unsigned bytes by 4 signed ones, exactly (vpdpbusd)
  *     s16    2 whole numbers of 16 bits by 2, exactly (vpmaddwd, an addition): bytes, widened
  *     bf16   2 by 2, summed in floats (vdpbf16ps)
+ *     f16    2 by 2, each of the two summed in f16 for a run of words (vfmadd231ph), and the runs in floats: where the
+ *            caller allows it (hone/accuracy.h)
  *
  * Bytes of the wrong sign become right on their way by moving them by 128, a flip of their highest bit; what that and
  * zero points add to a sum follows from the sums of a's rows and of b's columns. Widened ones lose their zero points
@@ -23,7 +25,13 @@
 #include "kernels/kernel.h"
 #include "kernels/matmul/problem.h"
 
-typedef enum hone_matmul_word { HONE_WORD_U8S8, HONE_WORD_S16, HONE_WORD_BF16, HONE_WORD_COUNT } hone_matmul_word;
+typedef enum hone_matmul_word {
+    HONE_WORD_U8S8,
+    HONE_WORD_S16,
+    HONE_WORD_BF16,
+    HONE_WORD_F16,
+    HONE_WORD_COUNT
+} hone_matmul_word;
 
 enum { HONE_MATMUL_INNER_BYTES_MAX = 2048 }; /* of one tile of sums */
 
@@ -88,6 +96,12 @@ typedef struct hone_matmul_inner {
 /* The rows of inners.def that this architecture has, in their order. */
 extern const hone_matmul_inner hone_matmul_inners[];
 extern const int               hone_matmul_inner_count;
+
+/* Words of whole numbers. */
+static inline bool hone_matmul_word_whole(hone_matmul_word word)
+{
+    return word == HONE_WORD_U8S8 || word == HONE_WORD_S16;
+}
 
 /* Elements of a word. */
 static inline int hone_matmul_word_group(hone_matmul_word word)

@@ -1,6 +1,6 @@
 /* One tile of cpu.inner: the text for all sizes and words. Set before including it, and unset by it: INNER_NAME; and
  * INNER_LOOP, a name for the loop, local to the file; INNER_M and INNER_N, rows and columns. The words (words_dot ...)
- * come from inner_<isa>.h, INNER_ELEMENT is what they are made of.
+ * come from inner_<isa>.h, INNER_ELEMENT is what they are made of. Of f16, INNER_ONCE is a name for a run.
  *
  * Rows and vectors of a row are literal wherever the loop is inlined, so that the sums stay in registers. A plain b is
  * put into words in registers: each is made once and used for all rows, by units that would idle otherwise. */
@@ -32,7 +32,7 @@ static inline __attribute__((always_inline)) void INNER_LOOP(const hone_matmul_i
     for (int g = 0; g < THIRDS; g++)
         a[g] = (const inner_word *)job->a + 3 * g * a_m;
     inner_word *c = job->c;
-    if (job->adds) {
+    if (job->adds && INNER_WORD != 3) {
         HONE_UNROLL
         for (int i = 0; i < rows; i++, c += job->c_m)
             HONE_UNROLL
@@ -94,7 +94,7 @@ static inline __attribute__((always_inline)) void INNER_LOOP(const hone_matmul_i
         b += b_k;
     }
 
-#if INNER_WORD != 2
+#if INNER_WORD < 2
     if (job->column) {
         words add[VECTORS];
         HONE_UNROLL
@@ -120,6 +120,11 @@ static inline __attribute__((always_inline)) void INNER_LOOP(const hone_matmul_i
     for (int i = 0; i < rows; i++, c += job->c_m)
         HONE_UNROLL
         for (int j = 0; j < vectors; j++) {
+#if INNER_WORD == 3
+            const words_mask there = way == INNER_WHOLE || j < vectors - 1 ? words_first(WORD_LANES) : last;
+            sum[i][j] =
+                words_fold(sum[i][j], job->adds ? words_load_first(c + j * WORD_LANES, there) : words_zero());
+#endif
             if (way == INNER_WHOLE || j < vectors - 1)
                 words_store(c + j * WORD_LANES, sum[i][j]);
             else
@@ -144,7 +149,11 @@ static inline __attribute__((always_inline)) void INNER_LOOP(const hone_matmul_i
             INNER_WAY((rows <= INNER_M ? rows : INNER_M), INNER_EDGE);                                                 \
         break;
 
+#if INNER_WORD == 3
+static void INNER_ONCE(const hone_matmul_inner_job *job)
+#else
 void INNER_NAME(const hone_matmul_inner_job *job)
+#endif
 {
     enum { VECTORS = INNER_N / WORD_LANES };
     const int vectors = (int)(job->n + WORD_LANES - 1) / WORD_LANES;
@@ -160,6 +169,26 @@ void INNER_NAME(const hone_matmul_inner_job *job)
     }
 #endif
 }
+
+#if INNER_WORD == 3
+/* Run after run: each half of a lane sums one product a word. */
+void INNER_NAME(const hone_matmul_inner_job *job)
+{
+    enum { RUN = HONE_ACCURACY_F16_RUN, LINES = 2 * RUN };
+    hone_matmul_inner_job run = *job;
+    for (int64_t left = job->words;; left -= RUN) {
+        run.words = left < RUN ? left : RUN;
+        INNER_ONCE(&run);
+        if (left <= RUN) return;
+        run.a = (const inner_word *)run.a + RUN * run.a_k;
+        run.b = (const char *)run.b + (run.lines ? LINES : 4 * RUN) * run.b_k;
+        if (run.lines) run.lines -= LINES;
+        if (run.panel) run.panel = (inner_word *)run.panel + RUN * INNER_N;
+        run.adds = true;
+    }
+}
+#undef INNER_ONCE
+#endif
 
 #undef INNER_WAY
 #undef INNER_CASE

@@ -1,5 +1,5 @@
 /* Words of 4 bytes on AVX-512: what inner.inl and inner_pack.inl are written in. The file that includes this says, as
- * INNER_WORD, which words it means: 0 u8s8, 1 s16, 2 bf16 (hone_matmul_word). */
+ * INNER_WORD, which words it means: 0 u8s8, 1 s16, 2 bf16, 3 f16 (hone_matmul_word). */
 #ifndef HONE_KERNELS_MATMUL_INNER_AVX512_H
 #define HONE_KERNELS_MATMUL_INNER_AVX512_H
 
@@ -98,10 +98,29 @@ static inline words words_along(const void *from, int64_t n, words_change change
                                   widened(_mm512_castsi512_si256(bytes_first(from, n < 32 ? n : 32)), change));
 }
 #else
+#if INNER_WORD == 2
 static inline words words_dot(words sum, words a, words b)
 {
     return _mm512_castps_si512(_mm512_dpbf16_ps(_mm512_castsi512_ps(sum), (__m512bh)a, (__m512bh)b));
 }
+#else
+#ifndef INNER_F16_STEP
+static inline words words_dot(words sum, words a, words b)
+{
+    return (words)_mm512_fmadd_ph((__m512h)a, (__m512h)b, (__m512h)sum);
+}
+#else
+static inline words words_dot(words sum, words a, words b) { return INNER_F16_STEP(sum, a, b); }
+#endif
+
+/* The sums of a run, added to floats: those of even k in the low halves of lanes, those of odd k in the high ones. */
+static inline words words_fold(words run, words floats)
+{
+    const __m512 even = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(run));
+    const __m512 odd = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(run, 16)));
+    return _mm512_castps_si512(_mm512_add_ps(_mm512_castsi512_ps(floats), _mm512_add_ps(even, odd)));
+}
+#endif
 
 /* Two lines of 32 columns become two vectors. */
 static inline __attribute__((always_inline)) void words_group(const char *from, int64_t line, int64_t lines, int64_t n,

@@ -118,7 +118,7 @@ static void sums_to_floats(void *sums, int64_t rows, int64_t columns, int64_t li
             float *at = (float *)sums + i * line + j;
             const words_mask first = words_first(columns - j);
             const words x = words_load_first(at, first);
-#if INNER_WORD == 2
+#if INNER_WORD >= 2
             words_store_first(at, first, (words)((vec_f32)x * times));
 #else
             words_store_first(at, first, (words)(words_floats(x) * times));

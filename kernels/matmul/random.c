@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <hone/accuracy.h>
+
 #include "base/random.h"
 #include "base/size.h"
 #include "base/status.h"
@@ -204,6 +206,7 @@ static void types(hone_random *r, hone_matmul_problem *p)
         return;
     }
     p->type_a = p->type_b = p->type_c = summed_in_f32[between(r, 1, 2)];
+    if (p->type_a == HONE_F16 && chance(r, 30)) p->accuracy = HONE_ACCURACY_F16_ACCUMULATE;
     if (chance(r, 30)) p->type_c = HONE_F32;
     if (chance(r, 20)) p->type_a = summed_in_f32[between(r, 0, 2)];
     if (chance(r, 20)) p->type_b = summed_in_f32[between(r, 0, 2)];

@@ -10,6 +10,11 @@
  * what other orders may be expected to have: a rounding errs by up to u of what is rounded, evenly, and so by u/sqrt(3)
  * of it in the root mean square
  *
+ * Where sums in f16 are allowed (hone/accuracy.h), both have those of its runs of R products beside them,
+ *
+ *     bound    8 sqrt(R) u16 |alpha| S + |alpha| k 2^-25
+ *     likely   6 u16 |alpha| sqrt(p (1 + R / 2) / 3) + |alpha| k 2^-25
+ *
  * and in both the roundings of alpha's and beta's products and of each step (common/step.h), carried through the steps.
  *
  * Sums of whole numbers are those that 32 bits hold, in any order; u stands for f32, in which all that follows is done.
@@ -17,6 +22,8 @@
  * As a kernel, cpu.reference: the whole product, summed in double and rounded once. It takes all that check() takes. */
 #include <float.h>
 #include <math.h>
+
+#include <hone/accuracy.h>
 
 #include "base/alloc.h"
 #include "base/element.h"
@@ -139,6 +146,33 @@ typedef struct sum {
 static double squares_of(int64_t k, double products, double sums)
 {
     return products + fmax(sums, (double)k / 2 * products);
+}
+
+/* May the sum be done in runs in f16? */
+static bool in_runs(const hone_matmul_problem *p)
+{
+    return p->type_a == HONE_F16 && p->type_b == HONE_F16 && p->accuracy & HONE_ACCURACY_F16_ACCUMULATE;
+}
+
+static double f16_rounded(double x)
+{
+    return (double)hone_f16_to_f32(hone_f16_from_f64(x));
+}
+
+/* As a plain loop in f16 does it, and folds it. */
+static double naive_in_runs(const place *at, int64_t i, int64_t j)
+{
+    const hone_matmul_problem *p = at->p;
+    const int64_t              first = hone_matmul_b_offset(p, 0, j);
+    float                      total = 0;
+    double                     run = 0;
+    for (int64_t k = 0; k < p->k; k++) {
+        run = f16_rounded(run + a_at(at, i, k) * hone_element_load(HONE_F16, at->b, b_at(at, first, k, j)));
+        if ((k + 1) % HONE_ACCURACY_F16_RUN && k + 1 < p->k) continue;
+        total += (float)run;
+        run = 0;
+    }
+    return (double)total;
 }
 
 static sum sum_f32(const place *at, int64_t i, int64_t j)
@@ -276,6 +310,7 @@ static walk walk_begin(const place *at, int64_t i, int64_t j)
         s = sum_sloped(at, i, j);
     } else if (p->k) {
         s = f32 ? sum_f32(at, i, j) : sum_f64(at, i, j);
+        if (in_runs(p)) s.naive = naive_in_runs(at, i, j);
     }
     if (p->reads_c) c = hone_element_load(p->type_c, at->c, i * p->c_row + j * p->c_column);
     hone_dd product = hone_dd_mul(s.truth, hone_dd_of(at->alpha)), old = hone_dd_product(at->beta, c);
@@ -301,6 +336,12 @@ static walk walk_begin(const place *at, int64_t i, int64_t j)
     if (one_product) growth = fmax(growth, k + 2);
     w.bound = u * (growth * size + rounds);
     w.likely = one_product ? w.bound : u * (6 * sqrt(squares / 3) + rounds);
+    if (p->k && in_runs(p)) {
+        const double u16 = 0x1p-11, run = fmin(k, HONE_ACCURACY_F16_RUN), least = fabs(at->alpha) * k * 0x1p-25;
+        w.bound += 8 * sqrt(run) * u16 * fabs(at->alpha) * s.sizes + least;
+        w.likely += 6 * u16 * fabs(at->alpha) * sqrt(s.squares * (1 + run / 2) / (1 + k / 2) / 3) + least;
+        if (one_product) w.likely = w.bound += run * u16 * fabs(at->alpha) * s.sizes;
+    }
     w.bound += fabs(at->alpha) * s.slack;
     w.likely += fabs(at->alpha) * s.slack;
     return w;

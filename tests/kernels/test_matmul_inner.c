@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "backends/cpu/cpu.h"
+#include "base/half.h"
 #include "base/random.h"
 #include "base/size.h"
 #include "kernels/matmul/inner.h"
@@ -42,6 +43,10 @@ static void draw(bench *t, void *to, int64_t count)
             continue;
         }
         const float value = (float)((int)(bits % 15) - 7);
+        if (t->tile->kit->word == HONE_WORD_F16) {
+            ((uint16_t *)to)[i] = hone_f16_from_f32(value);
+            continue;
+        }
         uint32_t word;
         memcpy(&word, &value, sizeof word);
         ((uint16_t *)to)[i] = (uint16_t)(word >> 16);
@@ -51,6 +56,7 @@ static void draw(bench *t, void *to, int64_t count)
 /* What an element means once it is in a word of a, or of b. */
 static int64_t meaning(const bench *t, const void *from, int64_t at, bool of_a, hone_matmul_change change)
 {
+    if (t->tile->kit->word == HONE_WORD_F16) return (int64_t)hone_f16_to_f32(((const uint16_t *)from)[at]);
     if (t->bytes == 2) {
         const uint32_t word = (uint32_t)((const uint16_t *)from)[at] << 16;
         float value;
@@ -153,9 +159,14 @@ static void try_tile(bench *t, const shape *s)
 
 static bench bench_open(const hone_matmul_inner *tile)
 {
-    return (bench){.tile = tile, .group = hone_matmul_word_group(tile->kit->word),
-                   .bytes = tile->kit->word == HONE_WORD_BF16 ? 2 : 1, .a = guarded_make(ROOM), .b = guarded_make(ROOM),
-                   .c = guarded_make(ROOM), .panel = guarded_make(ROOM), .random = hone_random_seeded(5)};
+    return (bench){.tile = tile,
+                   .group = hone_matmul_word_group(tile->kit->word),
+                   .bytes = hone_matmul_word_whole(tile->kit->word) ? 1 : 2,
+                   .a = guarded_make(ROOM),
+                   .b = guarded_make(ROOM),
+                   .c = guarded_make(ROOM),
+                   .panel = guarded_make(ROOM),
+                   .random = hone_random_seeded(5)};
 }
 
 static void bench_close(bench *t)

@@ -24,9 +24,16 @@
 
 extern const hone_kernel hone_matmul_packed, hone_matmul_direct, hone_matmul_thin, hone_matmul_dots,
     hone_matmul_flat, hone_matmul_small, hone_matmul_inner_groups;
+#ifdef KERNELS_SOFT /* extensions that the device is told to have, for cpu.inner alone: test_matmul_soft.c */
+static const hone_kernel *const kernels[] = {&hone_matmul_inner_groups};
+#else
+#define KERNELS_SOFT     0
+#define KERNELS_TURN(problem, seed) ((void)0)
+#define KERNELS_REQUIRED HONE_ISA_PORTABLE
 static const hone_kernel *const kernels[] = {&hone_matmul_packed,      &hone_matmul_direct, &hone_matmul_thin,
                                              &hone_matmul_dots,        &hone_matmul_flat,   &hone_matmul_small,
                                              &hone_matmul_inner_groups};
+#endif
 enum { KERNELS = sizeof kernels / sizeof kernels[0] };
 
 static uint64_t case_count = 1500, first_seed = 1;
@@ -63,6 +70,7 @@ static void scene_open(scene *s, uint64_t seed)
     hone_random r = hone_random_seeded(seed * 2 + 1);
     memset(s, 0, sizeof *s);
     hone_matmul_op.random(seed, seed % 50 ? 6e4 : 4e6, &s->problem);
+    KERNELS_TURN(&s->problem, seed);
     hone_matmul_op.print(&s->problem, s->text, sizeof s->text);
     s->role_count = hone_matmul_op.roles(&s->problem, s->roles);
     s->alias = -1;
@@ -268,10 +276,13 @@ static void random_problems(void **state)
         const hone_data_kind kind = (hone_data_kind)(seed % HONE_DATA_NOT_FINITE); /* numbers all */
         scene_fill(&s, kind, seed);
         aliased += s.alias >= 0;
-        for (int isa = 0; isa <= (int)hone_cpu_isa(); isa++)
+        for (int isa = KERNELS_REQUIRED; isa <= (int)hone_cpu_isa(); isa++)
             for (int i = 0; i < KERNELS; i++) {
                 const hone_kernel *kernel = kernels[i];
-                hone_be_device device = {.name = "cpu:0", .threads = 4, .cpu = {.isa = (hone_isa)isa, .cores = 4}};
+                hone_be_device device = {
+                    .name = "cpu:0",
+                    .threads = 4,
+                    .cpu = {.isa = (hone_isa)isa, .extensions = KERNELS_SOFT, .cores = 4}};
                 const hone_request request = {&device, &hone_matmul_op, &s.problem, 1, 1, 0, 0};
                 hone_config config;
                 char what[256], shown[200];
@@ -336,6 +347,7 @@ static void suggestions(void **state)
 
 int main(int count, char **arguments)
 {
+    if (hone_cpu_isa() < KERNELS_REQUIRED) return 77;
     if (count > 1) case_count = strtoull(arguments[1], NULL, 10);
     if (count > 2) first_seed = strtoull(arguments[2], NULL, 10);
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_problems), cmocka_unit_test(suggestions)};

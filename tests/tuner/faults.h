@@ -22,7 +22,8 @@
     X(FAULT_F16, "inputs rounded to f16", "f32 nn 4x4x16|f32 nn 8x8x20000")                                            \
     X(FAULT_F32, "inputs of f64 rounded to f32", "f64 nn 8x8x8|f64 nn 8x8x8192")                                       \
     X(FAULT_SUM_BF16, "sums kept in bf16", "f32 nn 16x16x16|f32 nn 8x8x4096|bf16:bf16:f32 nn 8x8x64")                  \
-    X(FAULT_SUM_F16, "sums kept in f16", "f32 nn 16x16x16|f32 nn 8x8x4096|f16 nn 8x8x999")                             \
+    X(FAULT_SUM_F16, "sums kept in f16",                                                                               \
+      "f32 nn 16x16x16|f32 nn 8x8x4096|f16 nn 8x8x999|f16:f16:f32 nn 16x16x4096 accuracy=f16_accumulate")              \
     X(FAULT_SUM_F32, "sums of f64 kept in f32", "f64 nn 16x16x16|f64 nn 8x8x4096")                                     \
     X(FAULT_SUM_TF32, "sums kept in tf32 every 64th k", "f32 nn 16x16x256|f32 nn 16x16x8192")                          \
     X(FAULT_CUT_SUM, "sums cut, not rounded", "f32 nn 16x16x256|f64 nn 16x16x512")                                     \
