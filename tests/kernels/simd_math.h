@@ -5,6 +5,7 @@
 
 typedef struct simd_math_errors {
     double f32[3], f64[3]; /* of exp, tanh, erf: units in the last place */
+    double exp2; /* of 2^x, x <= 0, in f32 */
 } simd_math_errors;
 
 /* Over every step-th float, and random doubles. */

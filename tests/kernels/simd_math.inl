@@ -1,10 +1,11 @@
-/* The largest errors of vec_exp, vec_tanh and vec_erf on one instruction set, in units in the last place. Set before
- * including it: CHECK_NAME, and the simd_<isa>.h is included. */
+/* The largest errors of vec_exp, vec_tanh, vec_erf and vec_exp2 on one instruction set, in units in the last place.
+ * Set before including it: CHECK_NAME, and the simd_<isa>.h is included. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/random.h"
+#include "kernels/common/simd_exp2.h"
 #include "kernels/common/simd_math.h"
 #include "tests/kernels/simd_math.h"
 
@@ -27,14 +28,16 @@ static void keep_worst(double *worst, double off)
 
 void CHECK_NAME(uint32_t step, simd_math_errors *out)
 {
-    *out = (simd_math_errors){{0}, {0}};
+    *out = (simd_math_errors){{0}, {0}, 0};
     for (uint64_t bits = 0; bits < UINT64_C(1) << 32; bits += (uint64_t)step * VEC_LANES_F32) {
-        float x[VEC_LANES_F32], y[3][VEC_LANES_F32];
+        float x[VEC_LANES_F32], y[4][VEC_LANES_F32];
         for (int i = 0; i < VEC_LANES_F32; i++) memcpy(&x[i], &(uint32_t){(uint32_t)(bits + (uint64_t)i * step)}, 4);
         vec_store(y[0], vec_exp(vec_load(x)));
         vec_store(y[1], vec_tanh(vec_load(x)));
         vec_store(y[2], vec_erf(vec_load(x)));
+        vec_store(y[3], vec_exp2_f32(vec_load(x)));
         for (int i = 0; i < VEC_LANES_F32; i++) {
+            if (!(x[i] > 0)) keep_worst(&out->exp2, places_off(exp2(x[i]), y[3][i], 24, -125));
             keep_worst(&out->f32[0], places_off(exp(x[i]), y[0][i], 24, -125));
             keep_worst(&out->f32[1], places_off(tanh(x[i]), y[1][i], 24, -125));
             keep_worst(&out->f32[2], places_off(erf(x[i]), y[2][i], 24, -125));
