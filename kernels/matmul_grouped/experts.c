@@ -8,8 +8,9 @@
  *                              of rows at the beginning, whichever is believed to be quickest. Where there are fewer
  *                              such groups than keep the threads busy, each is done by all of them, one after another
  *
- * Sums of groups over k (the gradient of b) are all pieces. What a row's sums are depends on its group alone, never on
- * threads. */
+ * The largest groups come first, so that what is left for the end is small. Sums of groups over k (the gradient of b)
+ * are all pieces. What a row's sums are depends on its group alone, never on threads. */
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -38,7 +39,7 @@ static const hone_parameter parameters[PARAMETER_COUNT] = {
     [PACK_A] = {"pack_a", 1, 2, yes_or_no, NULL, "copy strips of a"},
     [ORDER] = {"order", 0, 2, yes_or_no, order_names,
                "whose tiles follow each other: those of a strip of rows, or of a panel of columns"},
-    [THIN] = {"thin", 8, COUNT(thin_values), thin_values, NULL,
+    [THIN] = {"thin", THIN_MAX, COUNT(thin_values), thin_values, NULL,
               "groups of up to so many rows are left to the kernels of few rows"},
 };
 
@@ -247,7 +248,7 @@ static hone_status grouped_prepare(const hone_request *request, const hone_confi
         return status;
     }
     plan->room_bytes = lines((int64_t)plan->room_bytes);
-    plan->table_bytes = lines((plan->problem.groups + 1) * (int64_t)sizeof(int64_t));
+    plan->table_bytes = lines((2 * plan->problem.groups + 1) * (int64_t)sizeof(int64_t));
     const size_t rooms = plan->room_bytes * (size_t)request->threads;
     needs->scratch_bytes = plan->table_bytes + (rooms > plan->together_bytes ? rooms : plan->together_bytes);
     *ready = plan;
@@ -262,7 +263,8 @@ typedef struct grouped_work {
     hone_be_stream         *stream;
     const hone_arguments   *arguments;
     int64_t                 rows_each; /* of a piece, at most */
-    const int64_t          *first;     /* unit of each group */
+    const int64_t          *order;     /* the groups, largest first */
+    const int64_t          *first;     /* unit of each in that order */
     _Atomic(int)            failed;    /* a status */
 } grouped_work;
 
@@ -275,6 +277,11 @@ static const thin_way *thin_of(const grouped_plan *plan, int64_t rows)
 static int64_t group_offset(const grouped_work *work, int64_t g)
 {
     return hone_matmul_grouped_offset(&work->plan->problem, work->arguments, g);
+}
+
+static int64_t rows_of(const grouped_work *work, int64_t g)
+{
+    return group_offset(work, g + 1) - group_offset(work, g);
 }
 
 static int64_t m_pieces_of(const grouped_work *work, int64_t rows)
@@ -331,6 +338,39 @@ static void piece_run(const grouped_work *work, int64_t g, int64_t index, char *
     hone_matmul_packed_piece_run(&work->packed, &piece);
 }
 
+/* Does group a come after group b? By their numbers where they have equally many rows, so that the order is one. */
+static bool after(const grouped_work *work, int64_t a, int64_t b)
+{
+    const int64_t rows_a = rows_of(work, a), rows_b = rows_of(work, b);
+    return rows_a != rows_b ? rows_a < rows_b : a > b;
+}
+
+/* Heap sort: it asks for no memory, and thousands of groups take it no longer each. */
+static void sort(const grouped_work *work, int64_t *order)
+{
+    const int64_t count = work->plan->problem.groups;
+    for (int64_t g = 0; g < count; g++) order[g] = g;
+    for (int64_t next = count / 2 - 1, left = count; left > 1;) {
+        int64_t at = next;
+        if (next >= 0) {
+            next--; /* the heap is built ... */
+        } else { /* ... and taken down, the last group first */
+            const int64_t top = order[0];
+            order[0] = order[--left];
+            order[left] = top;
+            at = 0;
+        }
+        for (int64_t child; (child = 2 * at + 1) < left;) {
+            if (child + 1 < left && after(work, order[child + 1], order[child])) child++;
+            if (!after(work, order[child], order[at])) break;
+            const int64_t kept = order[at];
+            order[at] = order[child];
+            order[child] = kept;
+            at = child;
+        }
+    }
+}
+
 /* Units begin .. end-1, of which each group has its own. */
 static void units_run(void *argument, int64_t begin, int64_t end, char *room)
 {
@@ -341,14 +381,14 @@ static void units_run(void *argument, int64_t begin, int64_t end, char *room)
         const int64_t middle = low + (high - low) / 2;
         *(work->first[middle] <= begin ? &low : &high) = middle;
     }
-    for (int64_t unit = begin, g = low; unit < end; unit++) {
-        while (unit >= work->first[g + 1]) g++;
-        const int64_t   rows = group_offset(work, g + 1) - group_offset(work, g);
+    for (int64_t unit = begin, at = low; unit < end; unit++) {
+        while (unit >= work->first[at + 1]) at++;
+        const int64_t   g = work->order[at], rows = rows_of(work, g);
         const thin_way *way = plan->problem.sums ? NULL : thin_of(plan, rows);
         if (way)
             thin_run(work, way, way->alone, g, (hone_span){NULL, room, 0, plan->room_bytes});
         else
-            piece_run(work, g, unit - work->first[g], room);
+            piece_run(work, g, unit - work->first[at], room);
     }
 }
 
@@ -366,7 +406,7 @@ static routing look(const grouped_work *work)
     routing                  r = {0, 0, false, 0};
     bool                     able = true;
     for (int64_t g = 0; g < plan->problem.groups; g++) {
-        const int64_t rows = group_offset(work, g + 1) - group_offset(work, g);
+        const int64_t rows = rows_of(work, g);
         if (!rows && !plan->problem.sums) continue;
         const thin_way *way = plan->problem.sums ? NULL : thin_of(plan, rows);
         r.thin += way != NULL, r.other += way == NULL;
@@ -387,7 +427,9 @@ static hone_status grouped_launch(void *ready, hone_be_stream *stream, const hon
     const hone_matmul_packed_cut *cut = &plan->packed.cut;
     char                         *memory = hone_span_host(&scratch);
     int64_t                      *first = (int64_t *)(void *)memory;
-    grouped_work                  work = {.plan = plan, .stream = stream, .arguments = arguments, .first = first};
+    int64_t                      *order = first + plan->problem.groups + 1;
+    grouped_work                  work = {
+                         .plan = plan, .stream = stream, .arguments = arguments, .order = order, .first = first};
     HONE_TRY(hone_matmul_grouped_offsets_check(&plan->problem, arguments));
     if (!f->m || !f->n || !plan->problem.groups) return HONE_OK;
 
@@ -397,7 +439,7 @@ static hone_status grouped_launch(void *ready, hone_be_stream *stream, const hon
     if (r.together) {
         const hone_span span = {NULL, memory + plan->table_bytes, 0, plan->together_bytes};
         for (int64_t g = 0; g < plan->problem.groups; g++) {
-            const thin_way *way = thin_of(plan, group_offset(&work, g + 1) - group_offset(&work, g));
+            const thin_way *way = thin_of(plan, rows_of(&work, g));
             if (way) thin_run(&work, way, way->together, g, span);
         }
         return (hone_status)work.failed;
@@ -408,9 +450,10 @@ static hone_status grouped_launch(void *ready, hone_be_stream *stream, const hon
     if (plan->packed.threads > 1)
         work.rows_each =
             hone_min(work.rows_each, hone_max(ROWS_WORTH, total / (8 * (int64_t)plan->packed.threads)));
+    sort(&work, order);
     first[0] = 0;
-    for (int64_t g = 0; g < plan->problem.groups; g++)
-        first[g + 1] = first[g] + units_of(&work, group_offset(&work, g + 1) - group_offset(&work, g));
+    for (int64_t at = 0; at < plan->problem.groups; at++)
+        first[at + 1] = first[at] + units_of(&work, rows_of(&work, order[at]));
     if (first[plan->problem.groups])
         hone_deal_out(stream, &(hone_deal){plan->packed.threads, first[plan->problem.groups], r.seconds,
                                            memory + plan->table_bytes, plan->room_bytes, false, units_run, &work});
@@ -444,27 +487,73 @@ static void across(const hone_space *from, const hone_config *config, const hone
     }
 }
 
+/* Pieces of one typical group, on one thread: its tiles; what of b's coming from memory does not hide behind the first
+ * strip of rows, which therefore should be tall; a, copied once a piece; and what the caches are read for again. */
+static double pieces_seconds(const hone_request *request, const hone_config *config, const hone_matmul_problem *batch)
+{
+    const hone_be_device *device = request->device;
+    grouped_plan          plan = {.problem = *problem_of(request)};
+    pieces_make(request, config, &plan);
+    const hone_matmul_frame      *f = &plan.packed.frame;
+    const hone_matmul_packed_cut *cut = &plan.packed.cut;
+    const hone_matmul_tile       *tile = plan.packed.tile;
+    const double  m = (double)batch->m, n = (double)f->n, k = (double)batch->k, groups = (double)plan.problem.groups;
+    const int64_t k_blocks = hone_max(hone_divide_up(batch->k, cut->kc), 1);
+    const double  strips = (double)hone_matmul_packed_strips(tile, batch->m), panels = ceil(n / tile->n);
+    const double  a = f->bytes_a * m * k, b = f->bytes_b * k * n, c = f->bytes_c * m * n, all = groups * (a + b + c);
+    const double  kept = f->bytes * (double)cut->kc * (plan.packed.columns ? tile->n : (double)cut->nc);
+    const double  width = f->bytes_b * fmin(n, tile->n), slow = f->b_n != 1 ? 4 : 1;
+    double        seconds = hone_matmul_tiles_seconds(device, tile, batch->m, f->n, batch->k, k_blocks);
+    const double  first = seconds / fmax(strips, 1);
+    const double  come = slow * (hone_matmul_near_seconds(device, b, all) * hone_matmul_near_down(width) +
+                                hone_matmul_far_seconds(device, b, all) *
+                                    (strips > 1 ? 1 : hone_matmul_far_down(width)));
+    seconds += cbrt(first * first * first + come * come * come) - first;
+    if (f->bytes_b < f->bytes) seconds += hone_matmul_widen_seconds(device, tile, k * n);
+    if (plan.packed.pack_a) seconds += hone_matmul_read_seconds(device, a, all) * 2 * (double)cut->n_pieces;
+    if (strips > 1) seconds += hone_matmul_read_seconds(device, f->bytes * k * n, kept);
+    seconds += hone_matmul_read_seconds(device, f->bytes * k * n * (strips - 1), kept) * 0.05;
+    seconds += hone_matmul_read_seconds(device, f->bytes * m * k * (panels - 1),
+                                        f->bytes * (double)cut->kc * (plan.packed.columns ? m : tile->m)) * 0.05;
+    seconds += hone_matmul_read_seconds(device, c, all) * (f->reads_c ? 2 : 1);
+    seconds += hone_matmul_read_seconds(device, f->bytes * m * n * 2 * (double)(k_blocks - 1), c) * 2;
+    if (f->step_count || f->c_n != 1 || hone_matmul_narrows(f))
+        seconds += hone_matmul_read_seconds(device, f->bytes * m * n, 0) * 4;
+    return seconds;
+}
+
 static double grouped_estimate(const hone_request *request, const hone_config *config)
 {
     const hone_matmul_grouped_problem *p = problem_of(request);
     hone_matmul_problem                batch;
-    hone_request                       like = *request;
     hone_config                        other;
     double                             seconds = 0;
     if (!p->one.m || !p->one.n || !p->groups) return 100e-9;
     typical(p, &batch);
     const hone_matmul_problem thin = thin_problem(p, batch.m);
-    if (!p->sums && batch.m && batch.m <= config->value[THIN]) {
-        hone_request alone = thin_request(request, &thin, 1);
-        if (thin_choose(&alone, &other, &seconds)) {
-            const double threads = p->groups < request->threads ? (double)p->groups : request->threads;
-            return (double)p->groups * seconds / threads + hone_matmul_fork_seconds(request->device, threads) + 100e-9;
-        }
+    const hone_request        alone = thin_request(request, &thin, 1);
+    if (p->sums || !batch.m || batch.m > config->value[THIN] || !thin_choose(&alone, &other, &seconds))
+        seconds = pieces_seconds(request, config, &batch);
+    const double threads = p->groups < request->threads ? (double)p->groups : request->threads;
+    return (double)p->groups * seconds / threads + hone_matmul_fork_seconds(request->device, threads) + 100e-9;
+}
+
+/* What was quickest where groups have more rows than a tile: the tallest tile, as a group's b comes from memory while
+ * the first strip of rows is multiplied and the others find it in the caches; and panel after panel. Of 64 experts of
+ * 2048 x 1408 with 64 rows each, 0.93 of one dense product; tiles of 8 and 6 rows reached 0.90. */
+static void tall(const hone_request *request, hone_config *out)
+{
+    const hone_matmul_tile *first = tile_of(request, 0);
+    hone_config_standard(&space, out);
+    out->value[TILE] = first - hone_matmul_tiles + 1;
+    for (int64_t value = 1; value < HONE_MATMUL_TILE_CHOICES; value++) {
+        const hone_matmul_tile *it = tile_of(request, value);
+        if (it && it->isa == first->isa && it->m > tile_of(request, out->value[TILE])->m) out->value[TILE] = value;
     }
-    like.op = &hone_matmul_op;
-    like.problem = &batch;
-    across(&space, config, hone_matmul_packed.space, &other);
-    return hone_matmul_packed.estimate(&like, &other) + 20e-9 * (double)p->groups;
+    out->value[MC] = 448;
+    out->value[NC] = 1 << 20;
+    out->value[KC] = first->type == HONE_F64 ? 256 : 512;
+    out->value[ORDER] = 1;
 }
 
 static int grouped_suggest(const hone_request *request, hone_config *configs, int cap)
@@ -478,6 +567,10 @@ static int grouped_suggest(const hone_request *request, hone_config *configs, in
     typical(p, &batch);
     like.op = &hone_matmul_op;
     like.problem = &batch;
+    if (cap > 0 && !p->sums) {
+        tall(request, configs);
+        if (batch.m > hone_matmul_tiles[configs->value[TILE] - 1].m) return 1;
+    }
     const int their_count = hone_matmul_packed.suggest(&like, theirs, (int)hone_min(cap, WORTH));
     for (int i = 0; i < their_count && count < cap; i++) {
         across(hone_matmul_packed.space, &theirs[i], &space, &configs[count]);
