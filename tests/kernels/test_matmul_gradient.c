@@ -272,7 +272,7 @@ static void fewer_passes(void **state)
         int         count, also;
     } rows[] = {{"f32 nn 64x64x64 +bias", 2, 1},
                 {"f32 nn 64x64x64 +bias_rows+bias", 2, 2},
-                {"bf16 nn 64x64x64 +bias+store+gelu", 2, 1},
+                {"bf16 nn 64x64x64 +bias+store+gelu", 3, 1},
                 {"f32 nn 64x64x64 +scale+scale", 2, 0},
                 {"f32 nn 64x64x64 +bias+scale", 3, 0},       /* the bias' own sum, times a number */
                 {"f32 nn 64x64x64 +scale+bias", 3, 0},
