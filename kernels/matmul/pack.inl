@@ -2,7 +2,12 @@
  * is copied: the same, or 16 bits (stored.h), widened on the way.
  *
  * Lines that are contiguous are copied. Lines that lie across are transposed in registers, a square of vectors at a
- * time, the squares at the edges with masks. What is contiguous neither way goes element by element. */
+ * time, the squares at the edges with masks; of so many streams the CPU follows only some, so each is asked for in
+ * advance. What is contiguous neither way goes element by element. */
+#ifndef PACK_WAYS
+#define PACK_WAYS
+enum { PACK_AHEAD = 512 }; /* bytes */
+#endif
 static void PACK_NAME(const hone_matmul_pack_job *job)
 {
     enum { LANES = vec_lanes(PACK_REAL) };
@@ -27,7 +32,10 @@ static void PACK_NAME(const hone_matmul_pack_job *job)
                 vec square[LANES];
                 if (line + LANES <= lines && at < whole) {
                     HONE_UNROLL
-                    for (int i = 0; i < LANES; i++) square[i] = vec_load(from + line + (at + i) * from_at);
+                    for (int i = 0; i < LANES; i++) {
+                        square[i] = vec_load(from + line + (at + i) * from_at);
+                        __builtin_prefetch(from + line + PACK_AHEAD / sizeof *from + (at + i) * from_at, 0, 2);
+                    }
                     vec_transpose(square);
                     HONE_UNROLL
                     for (int i = 0; i < LANES; i++) vec_store(to + (line + i) * to_line + at, square[i]);

@@ -209,13 +209,13 @@ static void strip_ahead(const packed_plan *plan, const char *from, int64_t rows,
             __builtin_prefetch(from + row * f->a_m * f->bytes_a + at, 0, 2);
 }
 
-/* Asks for the part of the next panel of b that belongs to strip `s` of those after the first: it comes in steps while
- * this panel is multiplied, and not all at once when the first strip copies it. */
-static void panel_ahead(const char *from, int64_t line, int64_t bytes, int64_t kc, int64_t s, int64_t strips)
+/* Asks for the part of the next panel of b, so many lines, that belongs to strip `s` of those after the first: it comes
+ * in steps while this panel is multiplied, and not all at once when the first strip copies it. */
+static void panel_ahead(const char *from, int64_t line, int64_t bytes, int64_t lines, int64_t s, int64_t strips)
 {
     enum { LINE = 64 };
-    for (int64_t k = (s - 1) * kc / (strips - 1); k < s * kc / (strips - 1); k++)
-        for (const char *at = from + k * line, *end = at + bytes + LINE - 1; at < end; at += LINE)
+    for (int64_t i = (s - 1) * lines / (strips - 1); i < s * lines / (strips - 1); i++)
+        for (const char *at = from + i * line, *end = at + bytes + LINE - 1; at < end; at += LINE)
             __builtin_prefetch(at, 0, 2);
 }
 
@@ -287,8 +287,13 @@ static void tile_run(packed_block *block, int64_t s, int64_t p)
     const hone_matmul_tile *tile = plan->tile;
     const int64_t kc = block->kc, row = s * piece->m / block->strips, end = (s + 1) * piece->m / block->strips;
     const int64_t column = p * tile->n;
-    hone_matmul_tile_job     job = {
-            .m = end - row, .n = hone_min(piece->n - column, tile->n), .k = kc, .alpha = work->alpha};
+    hone_matmul_tile_job job; /* each field for itself: to clear it all first takes 8 ns a tile */
+    job.m = end - row;
+    job.n = hone_min(piece->n - column, tile->n);
+    job.k = kc;
+    job.alpha = work->alpha;
+    job.panel = NULL;
+    job.ahead = NULL;
     const char *strip_from = block->a + (piece->i + row) * f->a_m * f->bytes_a;
     char *strip = piece->strip + (plan->columns ? s * tile->m * strip_line(f, kc) * f->bytes : 0);
 
@@ -316,10 +321,13 @@ static void tile_run(packed_block *block, int64_t s, int64_t p)
                                            tile->n, block->k, piece->j + column, false);
         }
     }
-    if (plan->columns && block->kept && f->b_n == 1 && !f->b_width && block->strips >= AHEAD_STRIPS && s > 0 &&
-        p + 1 < block->panels)
-        panel_ahead(from + tile->n * f->bytes_b, f->b_k * f->bytes_b,
-                    hone_min(piece->n - column - tile->n, tile->n) * f->bytes_b, kc, s, block->strips);
+    if (plan->columns && block->kept && !f->b_width && block->strips >= AHEAD_STRIPS && s > 0 &&
+        p + 1 < block->panels) {
+        const int64_t next = hone_min(piece->n - column - tile->n, tile->n), bytes = f->bytes_b;
+        if (f->b_n == 1) panel_ahead(from + tile->n * bytes, f->b_k * bytes, next * bytes, kc, s, block->strips);
+        if (f->b_n != 1 && f->b_k == 1)
+            panel_ahead(from + tile->n * f->b_n * bytes, f->b_n * bytes, kc * bytes, next, s, block->strips);
+    }
     if (!plan->columns && plan->pack_a && s + 1 < block->strips)
         strip_ahead(plan, block->a + (piece->i + end) * f->a_m * f->bytes_a,
                     (s + 2) * piece->m / block->strips - end, kc, p, block->panels);
@@ -609,9 +617,14 @@ static double packed_estimate(const hone_request *request, const hone_config *co
         seconds += hone_matmul_widen_seconds(device, plan.tile, k * n * (plan.pack_b ? 1 : strips));
     if (f->bytes_a < f->bytes) seconds += hone_matmul_widen_seconds(device, plan.tile, m * k);
     if (plan.pack_b && strips > 1) seconds += hone_matmul_read_seconds(device, f->bytes * k * n, b_kept);
+    if (f->b_n != 1) { /* to be turned, in squares of vectors */
+        const int64_t lanes = plan.tile->kit->lanes;
+        seconds += (double)(hone_round_up(f->k, lanes) * hone_round_up(columns, lanes)) * 0.08e-9;
+    }
     if (plan.pack_a) seconds += hone_matmul_read_seconds(device, a, all) * 2;
     if (plan.reads.slopes_a) seconds += hone_matmul_read_seconds(device, f->bytes * m * k, 0) * 4;
     if (plan.reads.slopes_b) seconds += hone_matmul_read_seconds(device, f->bytes * k * n, 0) * 4;
+    if (!plan.pack_a) seconds += hone_matmul_far_seconds(device, a, all) * 0.6;
     seconds += hone_matmul_read_seconds(device, c, all) * (f->reads_c ? 2 : 1);
     if (f->k < 64) seconds += hone_matmul_write_seconds(device, c, all) * 2; /* nothing to hide it behind */
     /* What comes again: c for each further block of k, kept b for each strip, kept a for each panel. */

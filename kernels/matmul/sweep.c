@@ -45,6 +45,7 @@ typedef struct sweep_plan {
     bool                         chains, by_room;
     int64_t                      blocks, block; /* of columns; how many of them */
     int64_t                      ranges, strips; /* of rows; strips of all ranges together */
+    int64_t                      least, longer;  /* rows of a strip; how many strips have one more */
     double                       seconds;        /* that one thread takes, as estimated */
     size_t                       bytes;          /* of a room */
 } sweep_plan;
@@ -76,6 +77,8 @@ static void plan_make(const hone_request *request, const hone_config *config, sw
     const int64_t lanes = out->kit->kit->lanes, vectors = hone_max(hone_divide_up(f->n, lanes), 1);
     out->chains = f->m * vectors <= HONE_MATMUL_SWEEP_CHAINED && f->k >= CHAINED_K;
     out->strips = hone_max(hone_divide_up(f->m, ROWS), 1);
+    out->least = f->m / out->strips;
+    out->longer = f->m % out->strips;
     const int64_t panels = hone_divide_up(vectors, out->kit->across[hone_min(hone_max(f->m, 1), ROWS)]);
     const size_t  l2 = request->device->cpu.cache_bytes[HONE_LEVEL_L2];
     const int64_t kept = (int64_t)(l2 ? l2 : 1 << 20) / 4 / f->bytes_b / hone_max(f->k, 1); /* columns */
@@ -160,17 +163,24 @@ static double sweep_estimate(const hone_request *request, const hone_config *con
     const bool   caches = hone_matmul_level(device, all) > HONE_LEVEL_L2,
                again = hone_matmul_level(device, block) > HONE_LEVEL_L2;
     const double down = k > 1 ? hone_matmul_near_down(width) : 1;
-    const double near = hone_matmul_near_seconds(device, bytes * m * k, all) +
-                        hone_matmul_near_seconds(device, b, all) * (caches ? down : 1) +
-                        hone_matmul_near_seconds(device, b * (strips - 1), block) * (again ? down : 1) +
+    /* Rows a page or more apart that share one set of the first cache come line by line, in the way of multiplying:
+     * measured at 512x2048x32. */
+    const double l1 =
+        device->cpu.cache_bytes[HONE_LEVEL_L1] ? (double)device->cpu.cache_bytes[HONE_LEVEL_L1] : 32 << 10;
+    const int64_t apart = f->b_k * f->bytes;
+    const bool    collide = (apart >= 4096 || apart <= -4096) && hone_matmul_lines_collide(f->k, apart, l1);
+    const double  across_lines = hone_matmul_across_lines(f->b_k * f->bytes);
+    const double  b_near = hone_matmul_near_seconds(device, b, all) * (caches ? down : 1) +
+                          hone_matmul_near_seconds(device, b * (strips - 1), block) * (again || collide ? down : 1);
+    const double near = hone_matmul_near_seconds(device, bytes * m * k, all) + b_near * across_lines +
                         hone_matmul_write_near_seconds(device, c, all);
-    one = hone_matmul_beside(one, near);
+    one = hone_matmul_beside(one, near) + (collide ? b_near / 4 : 0);
     one += hone_matmul_far_seconds(device, bytes * m * k, all) + 1.5 * hone_matmul_far_seconds(device, c, all);
     one += (hone_matmul_far_seconds(device, b, all) + hone_matmul_far_seconds(device, b * (strips - 1), block)) *
            (k > 1 ? hone_matmul_far_down(width) : 1);
     if (plan.by_room) one += hone_matmul_read_seconds(device, bytes * m * n, 0) * 4 + strips * blocks * 10e-9;
 
-    return hone_matmul_dealt_seconds(device, plan.threads, f->items * plan.blocks * plan.ranges, 15e-9 + items * one);
+    return hone_matmul_dealt_seconds(device, plan.threads, f->items * plan.blocks * plan.ranges, 22e-9 + items * one);
 }
 
 /* Wide panels read a for many columns at once; where many rows are written, narrow ones leave whole lines behind
@@ -210,8 +220,7 @@ typedef struct sweep_work {
 /* The first row of a strip: rows are dealt out evenly, the longer strips first. */
 static int64_t strip_row(const sweep_plan *plan, int64_t strip)
 {
-    const int64_t least = plan->frame.m / plan->strips, longer = plan->frame.m % plan->strips;
-    return strip * least + hone_min(strip, longer);
+    return strip * plan->least + hone_min(strip, plan->longer);
 }
 
 /* A range of strips in a block of columns. */
@@ -219,15 +228,27 @@ static void unit_run(const sweep_work *work, int64_t unit, char *room)
 {
     const sweep_plan *plan = work->plan;
     const hone_matmul_frame *f = &plan->frame;
-    const int64_t of_item = unit % (plan->blocks * plan->ranges), range = of_item % plan->ranges;
-    const int64_t column = of_item / plan->ranges * plan->block;
-    const int64_t begin = range * plan->strips / plan->ranges, end = (range + 1) * plan->strips / plan->ranges;
+    const int64_t of_each = plan->blocks * plan->ranges;
+    int64_t       matrix = unit, column = 0, begin = 0, end = plan->strips;
+    if (of_each > 1) { /* dividing shows in a call of less than 100 ns */
+        const int64_t of_item = unit % of_each, range = of_item % plan->ranges;
+        matrix = unit / of_each;
+        column = of_item / plan->ranges * plan->block;
+        begin = range * plan->strips / plan->ranges;
+        end = (range + 1) * plan->strips / plan->ranges;
+    }
     hone_matmul_item item;
-
-    hone_matmul_item_at(f, work->arguments, unit / (plan->blocks * plan->ranges), &item);
-    hone_matmul_sweep_job job = {.n = hone_min(f->n - column, plan->block), .k = f->k, .a_m = f->a_m, .a_k = f->a_k,
-                                 .b = item.b + column * f->bytes_b, .b_k = f->b_k, .alpha = work->alpha,
-                                 .across = plan->across, .chains = plan->chains};
+    hone_matmul_item_at(f, work->arguments, matrix, &item);
+    hone_matmul_sweep_job job;
+    job.n = hone_min(f->n - column, plan->block);
+    job.k = f->k;
+    job.a_m = f->a_m;
+    job.a_k = f->a_k;
+    job.b = item.b + column * f->bytes_b;
+    job.b_k = f->b_k;
+    job.alpha = work->alpha;
+    job.across = plan->across;
+    job.chains = plan->chains;
     for (int64_t strip = begin; strip < end;) {
         const int64_t to = plan->by_room ? strip + 1 : end, row = strip_row(plan, strip);
         char *c = item.c + (row * f->c_m + column * f->c_n) * f->bytes_c;

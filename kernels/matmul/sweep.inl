@@ -223,8 +223,8 @@ static void SWEEP_STRIPS(const hone_matmul_sweep_job *job, int64_t row, int64_t 
         }
     }
     /* Wide panels, then those one narrower, then the last one where it is masked. */
-    const int64_t panels = (vectors + across - 1) / across;
-    const int wide = (int)((vectors + panels - 1) / panels);
+    const int64_t panels = vectors <= across ? 1 : (vectors + across - 1) / across;
+    const int wide = (int)(panels == 1 ? vectors : (vectors + panels - 1) / panels);
     const int64_t wider = vectors - (wide - 1) * panels;
     const vec_mask_of(SWEEP_REAL) last = vec_first(SWEEP_REAL, job->n - (vectors - 1) * LANES);
     const int masked = job->n % LANES != 0;
@@ -259,6 +259,10 @@ static void SWEEP_NAME(const hone_matmul_sweep_job *job)
 {
     const int64_t strips = (job->m + HONE_MATMUL_SWEEP_ROWS - 1) / HONE_MATMUL_SWEEP_ROWS;
     if (!strips || !job->n) return;
+    if (strips == 1) {
+        SWEEP_STRIPS(job, 0, 1, (int)job->m);
+        return;
+    }
     const int64_t rows = job->m / strips, longer = job->m % strips;
     if (longer) SWEEP_STRIPS(job, 0, longer, (int)rows + 1);
     SWEEP_STRIPS(job, longer * (rows + 1), strips - longer, (int)rows);

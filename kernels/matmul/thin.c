@@ -134,7 +134,9 @@ static double thin_estimate(const hone_request *request, const hone_config *conf
     if (!plan.in_place) multiply += m * k * (double)plan.strips * (f->a_k == 1 ? 0.3e-9 : 0.6e-9);
     const double all = hone_matmul_footprint(f);
     const double reads = items * (f->bytes_b * k * n + f->bytes_a * m * k);
-    const double fetch = hone_matmul_read_seconds_by(device, reads, all, threads), far = hone_matmul_far(device, all);
+    const double fetch = hone_matmul_read_seconds_by(device, reads, all, threads) *
+                         (1 + (hone_matmul_across_lines(f->b_k * f->bytes_b) - 1) * (1 - hone_matmul_far(device, all)));
+    const double far = hone_matmul_far(device, all);
     /* one row is loads alone, which are not beside anything */
     const double asks = config->value[AHEAD] ? reads / 64 * 0.5 * cycle : 0;
     const double busy = (items * multiply + asks) * share, beside = fmax(busy, fetch) + fmin(busy, fetch) * 0.25 / m;
