@@ -198,8 +198,7 @@ static const char *types_refused(const hone_matmul_problem *p, const onednn_libr
     if (!hone_matmul_integers(p) && p->type_a != p->type_b) return "a and b are of different types";
     if (!hone_matmul_integers(p) && p->type_c != p->type_a && p->type_c != HONE_F32)
         return "c is neither of a's type nor f32";
-    if (p->type_a == HONE_BF16 && p->k % 2 && library->major == 2)
-        return "its version 2 makes NaN of an infinity in bf16 where k is odd";
+    if (p->type_a == HONE_BF16 && p->k % 2) return "it makes NaN of an infinity in bf16 where k is odd";
     if (p->type_a == HONE_F16 && library->major == 2) return "its version 2 has no f16 on a CPU";
     if (!p->k || !hone_matmul_batch(p)) return "there is nothing to multiply";
     return NULL;

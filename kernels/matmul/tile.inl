@@ -1,7 +1,7 @@
 /* The text of every tile. Set before including it, and unset by it:
  *
  *   TILE_NAME        the function, hone_matmul_tile_<type>_<isa>_<m>x<n>
- *   TILE_LOOP        its inner loop, a name local to the file
+ *   TILE_LOOP        its inner loop, and TILE_KEEP, the copying of b alone: names local to the file
  *   TILE_REAL        float or double, of a, c and the panel
  *   TILE_STORED      what b is stored in: the same, or 16 bits (stored.h), widened as it is read
  *   TILE_M, TILE_N   rows and columns; columns in whole vectors
@@ -167,13 +167,24 @@ static inline __attribute__((always_inline)) void TILE_LOOP(const hone_matmul_ti
 #define TILE_CASE(rows)                                                                                                \
     case rows:                                                                                                         \
         if (rows > TILE_M) return;                                                                                     \
-        if (job->panel && !WIDENS)                                                                                     \
+        if (rows >= TILE_M / 2 && job->panel && !WIDENS)                                                               \
             TILE_WAY((rows <= TILE_M ? rows : TILE_M), TILE_KEEPS);                                                    \
         else if (whole)                                                                                                \
             TILE_WAY((rows <= TILE_M ? rows : TILE_M), TILE_WHOLE);                                                    \
         else                                                                                                           \
             TILE_WAY((rows <= TILE_M ? rows : TILE_M), TILE_EDGE);                                                     \
         break;
+
+/* Fills the panel. */
+static __attribute__((noinline, unused)) void TILE_KEEP(const hone_matmul_tile_job *job)
+{
+    enum { LANES = vec_lanes(TILE_REAL) };
+    const TILE_STORED *b = job->b;
+    TILE_REAL *panel = job->panel;
+    for (int64_t k = 0; k < job->k; k++, b += job->b_k, panel += TILE_N)
+        for (int64_t j = 0; j < job->n; j += LANES)
+            vec_store(panel + j, vec_load_first(b + j, vec_first(TILE_REAL, job->n - j)));
+}
 
 void TILE_NAME(const hone_matmul_tile_job *job)
 {
@@ -187,6 +198,14 @@ void TILE_NAME(const hone_matmul_tile_job *job)
 #ifdef HONE_SANITIZED
     TILE_LOOP(job, last, (int)job->m, vectors, job->panel && !WIDENS ? TILE_KEEPS : whole ? TILE_WHOLE : TILE_EDGE);
 #else
+    /* Strips are alike to a row: of two or more, the one that keeps b has half of a tile's rows at least. */
+    if (job->panel && !WIDENS && job->m < TILE_M / 2) {
+        TILE_KEEP(job);
+        hone_matmul_tile_job kept = *job;
+        kept.b = job->panel, kept.b_k = TILE_N, kept.panel = NULL;
+        TILE_NAME(&kept);
+        return;
+    }
     switch (job->m) {
         TILE_CASE(1) TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6) TILE_CASE(7)
         TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11) TILE_CASE(12) TILE_CASE(13) TILE_CASE(14)
@@ -198,6 +217,7 @@ void TILE_NAME(const hone_matmul_tile_job *job)
 #undef TILE_CASE
 #undef TILE_NAME
 #undef TILE_LOOP
+#undef TILE_KEEP
 #undef TILE_REAL
 #undef TILE_STORED
 #undef TILE_M

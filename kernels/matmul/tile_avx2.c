@@ -7,6 +7,7 @@
 /* 12 sums + 2 vectors of b + 1 of a + the mask of the last vector: all 16 registers. */
 #define TILE_NAME   hone_matmul_tile_f32_avx2_6x16
 #define TILE_LOOP   loop_f32_6x16
+#define TILE_KEEP   keep_f32_6x16
 #define TILE_REAL   float
 #define TILE_STORED float
 #define TILE_M      6
@@ -16,6 +17,7 @@
 /* 12 + 2 + 1 + 1. */
 #define TILE_NAME   hone_matmul_tile_f64_avx2_6x8
 #define TILE_LOOP   loop_f64_6x8
+#define TILE_KEEP   keep_f64_6x8
 #define TILE_REAL   double
 #define TILE_STORED double
 #define TILE_M      6
@@ -25,6 +27,7 @@
 /* bf16 and f16: floats once loaded. */
 #define TILE_NAME   hone_matmul_tile_bf16_avx2_6x16
 #define TILE_LOOP   loop_bf16_6x16
+#define TILE_KEEP   keep_bf16_6x16
 #define TILE_REAL   float
 #define TILE_STORED stored_bf16
 #define TILE_M      6
@@ -33,6 +36,7 @@
 
 #define TILE_NAME   hone_matmul_tile_f16_avx2_6x16
 #define TILE_LOOP   loop_f16_6x16
+#define TILE_KEEP   keep_f16_6x16
 #define TILE_REAL   float
 #define TILE_STORED stored_f16
 #define TILE_M      6

@@ -7,6 +7,7 @@
 /* 28 sums + 2 vectors of b + 1 of a = 31 of the 32 registers; 16 loads for 28 multiplies. */
 #define TILE_NAME   hone_matmul_tile_f32_avx512_14x32
 #define TILE_LOOP   loop_f32_14x32
+#define TILE_KEEP   keep_f32_14x32
 #define TILE_REAL   float
 #define TILE_STORED float
 #define TILE_M      14
@@ -16,6 +17,7 @@
 /* 24 + 3 + 1: 11 loads for 24 multiplies, for rows in eights. */
 #define TILE_NAME   hone_matmul_tile_f32_avx512_8x48
 #define TILE_LOOP   loop_f32_8x48
+#define TILE_KEEP   keep_f32_8x48
 #define TILE_REAL   float
 #define TILE_STORED float
 #define TILE_M      8
@@ -25,6 +27,7 @@
 /* 24 + 4 + 1: 10 loads for 24 multiplies. */
 #define TILE_NAME   hone_matmul_tile_f32_avx512_6x64
 #define TILE_LOOP   loop_f32_6x64
+#define TILE_KEEP   keep_f32_6x64
 #define TILE_REAL   float
 #define TILE_STORED float
 #define TILE_M      6

@@ -5,6 +5,7 @@
 
 #define TILE_NAME   hone_matmul_tile_bf16_avx512_8x48
 #define TILE_LOOP   loop_bf16_8x48
+#define TILE_KEEP   keep_bf16_8x48
 #define TILE_REAL   float
 #define TILE_STORED stored_bf16
 #define TILE_M      8
@@ -13,6 +14,7 @@
 
 #define TILE_NAME   hone_matmul_tile_bf16_avx512_14x32
 #define TILE_LOOP   loop_bf16_14x32
+#define TILE_KEEP   keep_bf16_14x32
 #define TILE_REAL   float
 #define TILE_STORED stored_bf16
 #define TILE_M      14
@@ -21,6 +23,7 @@
 
 #define TILE_NAME   hone_matmul_tile_f16_avx512_8x48
 #define TILE_LOOP   loop_f16_8x48
+#define TILE_KEEP   keep_f16_8x48
 #define TILE_REAL   float
 #define TILE_STORED stored_f16
 #define TILE_M      8
@@ -29,6 +32,7 @@
 
 #define TILE_NAME   hone_matmul_tile_f16_avx512_14x32
 #define TILE_LOOP   loop_f16_14x32
+#define TILE_KEEP   keep_f16_14x32
 #define TILE_REAL   float
 #define TILE_STORED stored_f16
 #define TILE_M      14

@@ -7,6 +7,7 @@
 /* 8 sums + 2 vectors of b + 1 of a, and one for a product where there is no fused multiply-add. */
 #define TILE_NAME   hone_matmul_tile_f32_any_4x8
 #define TILE_LOOP   loop_f32_4x8
+#define TILE_KEEP   keep_f32_4x8
 #define TILE_REAL   float
 #define TILE_STORED float
 #define TILE_M      4
@@ -16,6 +17,7 @@
 /* 8 + 2 + 1 + 1. */
 #define TILE_NAME   hone_matmul_tile_f64_any_4x4
 #define TILE_LOOP   loop_f64_4x4
+#define TILE_KEEP   keep_f64_4x4
 #define TILE_REAL   double
 #define TILE_STORED double
 #define TILE_M      4
@@ -25,6 +27,7 @@
 /* bf16 and f16: floats once loaded. */
 #define TILE_NAME   hone_matmul_tile_bf16_any_4x8
 #define TILE_LOOP   loop_bf16_4x8
+#define TILE_KEEP   keep_bf16_4x8
 #define TILE_REAL   float
 #define TILE_STORED stored_bf16
 #define TILE_M      4
@@ -33,6 +36,7 @@
 
 #define TILE_NAME   hone_matmul_tile_f16_any_4x8
 #define TILE_LOOP   loop_f16_4x8
+#define TILE_KEEP   keep_f16_4x8
 #define TILE_REAL   float
 #define TILE_STORED stored_f16
 #define TILE_M      4
