@@ -1,7 +1,7 @@
 /* One element of any type as a double, and back: rounded once, to nearest even; whole numbers are held at the ends of
  * their range, and a NaN becomes 0 there. For references, judges and data, not for speed.
  *
- * Elements of four bits lie two in a byte, the low half first. */
+ * Elements of four bits lie two in a byte, the low half first; an index counts elements, and may be negative. */
 #ifndef HONE_BASE_ELEMENT_H
 #define HONE_BASE_ELEMENT_H
 
@@ -37,6 +37,7 @@ static inline double hone_dtype_most(hone_dtype type)
     case HONE_S8: return 127;
     case HONE_U8: return 255;
     case HONE_S4: return 7;
+    case HONE_U4: return 15;
     default: return 0;
     }
 }
@@ -52,9 +53,10 @@ static inline double hone_element_load(hone_dtype type, const void *at, int64_t 
     case HONE_S32: return ((const int32_t *)at)[index];
     case HONE_S8: return ((const int8_t *)at)[index];
     case HONE_U8: return ((const uint8_t *)at)[index];
-    case HONE_S4: {
+    case HONE_S4:
+    case HONE_U4: {
         int half = ((const uint8_t *)at)[index >> 1] >> (4 * (index & 1)) & 15;
-        return half < 8 ? half : half - 16;
+        return half < 8 || type == HONE_U4 ? half : half - 16;
     }
     case HONE_DTYPE_NONE: break;
     }
@@ -90,7 +92,8 @@ static inline void hone_element_store(hone_dtype type, void *at, int64_t index, 
     case HONE_S32: ((int32_t *)at)[index] = (int32_t)value; return;
     case HONE_S8: ((int8_t *)at)[index] = (int8_t)value; return;
     case HONE_U8: ((uint8_t *)at)[index] = (uint8_t)value; return;
-    case HONE_S4: {
+    case HONE_S4:
+    case HONE_U4: {
         uint8_t *byte = (uint8_t *)at + (index >> 1);
         int      shift = 4 * (int)(index & 1);
         *byte = (uint8_t)((*byte & ~(15 << shift)) | ((int)value & 15) << shift);

@@ -8,9 +8,15 @@
 #include "base/random.h"
 #include "base/size.h"
 
+/* Of one element; of four bits, a byte: the most that it takes. */
+static int64_t bytes_of(hone_dtype type)
+{
+    return hone_max(hone_dtype_bits(type) / 8, 1);
+}
+
 void hone_role_extent(const hone_role *role, int64_t *low, int64_t *high)
 {
-    int64_t size = hone_dtype_bits(role->type) / 8;
+    const int64_t size = bytes_of(role->type);
     *low = *high = 0;
     for (int d = 0; d < role->rank; d++)
         if (role->shape[d] == 0) return;
@@ -22,11 +28,14 @@ void hone_role_extent(const hone_role *role, int64_t *low, int64_t *high)
             *high += reach;
     }
     *high += size;
+    if (hone_dtype_bits(role->type) != 4) return; /* two in a byte, of which none is shared with others */
+    *low = -((1 - *low) / 2);
+    *high = (*high + 1) / 2;
 }
 
 bool hone_role_fits(const hone_role *role)
 {
-    int64_t size = hone_dtype_bits(role->type) / 8, count = 1, low = 0, high = size;
+    int64_t size = bytes_of(role->type), count = 1, low = 0, high = size;
     for (int d = 0; d < role->rank; d++) {
         int64_t extent = hone_max(role->shape[d], 1), step, reach;
         if (!hone_extent_mul(role->stride[d], size, &step)) return false;
@@ -58,7 +67,7 @@ int64_t hone_role_offset(const hone_role *role, int64_t at)
 
 bool hone_role_overlaps_itself(const hone_role *role)
 {
-    hone_strided view = {NULL, hone_dtype_bits(role->type) / 8, role->rank, role->shape, role->stride};
+    hone_strided view = {NULL, bytes_of(role->type), role->rank, role->shape, role->stride};
     return hone_overlap_within(&view) == HONE_OVERLAPS;
 }
 
@@ -78,7 +87,7 @@ static double value_of(const hone_values *values, uint64_t bits, hone_dtype type
     double least = values->least, span = values->largest - least + 1;
     double size = least + (double)(uint64_t)((double)(bits >> 12 & 0xfffffff) * 0x1p-28 * span);
     if (values->odd) size = 2 * ((uint64_t)size / 2) + 1; /* needs every bit down to the last */
-    return bits & 1 && type != HONE_U8 ? -size : size;
+    return bits & 1 && hone_dtype_least(type) < 0 ? -size : size;
 }
 
 static void fill(const hone_role *role, void *at, const hone_values *values, uint64_t seed)

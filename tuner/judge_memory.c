@@ -139,8 +139,9 @@ static hone_status memory_make(hone_judge_case *c, hone_judge_memory *m)
 {
     int64_t low, high, widest = 0;
     hone_role_extent(&m->role, &low, &high);
-    m->element_bytes = hone_dtype_bits(m->role.type) / 8;
-    bool seen = hone_dtype_bits(m->role.type) >= 8 && !m->role.opaque; /* element by element */
+    m->element_bytes = (int)hone_max(hone_dtype_bits(m->role.type) / 8, 1);
+    /* element by element; of inputs, which no launch may change, all bytes alike */
+    bool seen = (hone_dtype_bits(m->role.type) >= 8 || m->direction == HONE_IN) && !m->role.opaque;
     HONE_CHECK(seen || (m->role.opaque && c->opaque && m->direction == HONE_IN), HONE_ERROR_UNSUPPORTED,
                "judge: %s is %s%s", m->role.name, hone_dtype_name(m->role.type),
                m->role.opaque ? ", in a layout that only its kernel knows; judge what reads it" : "");

@@ -18,7 +18,8 @@ extern "C" {
     X(HONE_S32, 6, "s32", 32)                                                                                          \
     X(HONE_S8, 7, "s8", 8)                                                                                             \
     X(HONE_U8, 8, "u8", 8)                                                                                             \
-    X(HONE_S4, 9, "s4", 4)
+    X(HONE_S4, 9, "s4", 4)                                                                                             \
+    X(HONE_U4, 10, "u4", 4)
 
 #define HONE_DTYPE_ENUM(name, number, text, bits) name = number,
 typedef enum hone_dtype { HONE_DTYPE_NONE = 0, HONE_DTYPE_LIST(HONE_DTYPE_ENUM) } hone_dtype;

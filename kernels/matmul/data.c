@@ -12,6 +12,7 @@
 /* What each kind of data is made of, for this problem: exact where no order of summing can round. */
 typedef struct recipe {
     hone_values a, b, small; /* small: c and the operands of steps */
+    hone_values scales, zeros; /* of weights */
     int         factor;      /* alpha, beta and scales: +-1 .. +-factor */
     double      shrink;      /* a power of two that alpha is multiplied by, so that c holds most results */
     double      zero_least, zero_most; /* of zero points, within what the type holds */
@@ -66,8 +67,57 @@ static recipe whole_recipe(const hone_matmul_problem *p, hone_data_kind kind)
     return r;
 }
 
+/* Weights, scales and zeros are whole numbers where results are exact, and sums stay so whether or not zeros are taken
+ * out of them: `size` is |a| (|q| + |z|) |s|. Wide: either a has more bits than bf16 and f16 hold, or the scales have
+ * as many as there is room for, and all weights there are. */
+static recipe scaled_recipe(const hone_matmul_problem *p, hone_data_kind kind, uint64_t seed)
+{
+    const bool    bytes = hone_dtype_bits(p->type_b) == 8, swap = seed & 1;
+    const int64_t sparse = p->type_c == HONE_F16 ? 8 : 64; /* of f16 results few stay finite where more are summed */
+    const int64_t one_in = p->k > 2 * sparse ? hone_divide_up(p->k, sparse) : 1;
+    const double  terms = (double)(one_in == 1 ? p->k : 2 * sparse);
+    recipe        r = {.factor = 1, .shrink = 1};
+    r.small = (hone_values){.integers = true, .largest = 8};
+    r.b = (hone_values){.all = true};
+    if (kind == HONE_DATA_INTEGERS) {
+        double largest = 4, others = (15 + 8) * 3;
+        r.factor = 2;
+        while (largest > 1 && largest_of(p, (double)p->k * largest * others, 8, r.factor) > 0x1p24) largest -= 1;
+        r.a = (hone_values){.integers = true, .largest = largest};
+        if (bytes) r.b = (hone_values){.integers = true, .largest = 15};
+        r.scales = (hone_values){.integers = true, .least = 1, .largest = 3};
+        r.zeros = (hone_values){.integers = true, .largest = 8};
+        r.exact = largest_of(p, (double)p->k * largest * others, 8, r.factor) <= 0x1p24;
+    } else if (kind == HONE_DATA_WIDE) {
+        double wide = wide_of(p->type_a), whole = 3, most = 4, scale = 2;
+        if (swap) {
+            most = fmax(hone_dtype_most(p->type_b), -hone_dtype_least(p->type_b));
+            whole = bytes ? 127 : 15;
+            scale = fmin(wide_of(p->type_scale), exp2(floor(log2(0x1p24 / (double)(2 * sparse) / (most + whole)))) - 1);
+            wide = 1;
+        }
+        r.a = (hone_values){.integers = true, .odd = !swap, .one_in = one_in, .least = (wide + 1) / 2, .largest = wide};
+        if (!swap) r.b = (hone_values){.integers = true, .largest = most};
+        r.scales = (hone_values){.integers = true, .odd = swap, .least = (scale + 1) / 2, .largest = scale};
+        r.zeros = (hone_values){.integers = true, .largest = whole};
+        r.exact = largest_of(p, terms * wide * (most + whole) * scale, 8, 1) <= 0x1p24 &&
+                  (one_in == 1 || p->a_column != 0); /* else all k are one element */
+    } else {
+        r.a = r.small = (hone_values){.largest = 1};
+        r.scales = (hone_values){.largest = bytes ? 0x1p-4 : 1};
+        r.zeros = (hone_values){.largest = bytes ? 64 : 8};
+    }
+    return r;
+}
+
 static recipe recipe_of(const hone_matmul_problem *p, hone_data_kind kind, uint64_t seed)
 {
+    if (hone_matmul_is_scaled(p)) {
+        recipe scaled = scaled_recipe(p, kind, seed);
+        for (int i = 0; i < p->step_count; i++)
+            if (!hone_step_exact((hone_step_kind)p->step[i].kind)) scaled.exact = false;
+        return scaled;
+    }
     if (hone_matmul_integers(p)) {
         recipe whole = whole_recipe(p, kind);
         for (int i = 0; i < p->step_count; i++)
@@ -185,15 +235,21 @@ hone_status hone_matmul_generate_for(const hone_matmul_problem *p, const hone_ro
     hone_values scales = {.integers = !real, .least = real ? 0 : 1, .largest = real ? 1 : r.factor};
     for (int i = 0; i < count; i++) {
         if (!(roles[i].direction & HONE_IN) || roles[i].opaque) continue;
-        hone_step_kind     step = i < HONE_MATMUL_STEP0 ? HONE_STEP_NONE : p->step[i - HONE_MATMUL_STEP0].kind;
+        bool               is_step = i >= HONE_MATMUL_STEP0 && i < HONE_MATMUL_STEP0 + p->step_count;
+        hone_step_kind     step = is_step ? p->step[i - HONE_MATMUL_STEP0].kind : HONE_STEP_NONE;
         const hone_values *values = i == HONE_MATMUL_A ? &r.a : i == HONE_MATMUL_B ? &r.b : &r.small;
+        if (i == HONE_MATMUL_B_SCALES) values = &r.scales;
+        if (i == HONE_MATMUL_B_ZEROS) values = &r.zeros;
         if (step && !hone_step_exact(step)) values = &wider;
         if (hone_step_is_scales(step)) values = &scales;
         hone_role_fill(&roles[i], &into->at[i], into->items, values, hone_random_at(seed, (uint64_t)i));
         /* not among scales: infinity times what is 0, or nearly so, in one order of summing or another */
         bool factors = hone_step_is_slope(hone_step_slope_of(step)) || hone_step_is_scales(step);
-        if (kind == HONE_DATA_NOT_FINITE && !factors && !hone_matmul_integers(p))
-            plant(&roles[i], &into->at[i], into->items, hone_random_at(seed + 1, (uint64_t)i));
+        uint64_t bits = hone_random_at(seed + 1, (uint64_t)i);
+        /* Of weights, NaN alone: infinity times q less infinity times z is none, times q - z it is. */
+        if (hone_matmul_is_scaled(p)) bits &= ~(uint64_t)2;
+        if (kind == HONE_DATA_NOT_FINITE && !factors && hone_dtype_floats(roles[i].type) && !hone_matmul_integers(p))
+            plant(&roles[i], &into->at[i], into->items, bits);
         if (i == HONE_MATMUL_B) clear_behind(p, &roles[i], &into->at[i], into->items);
     }
     for (int i = 0; i < HONE_MATMUL_VALUE0 + p->step_count; i++) {

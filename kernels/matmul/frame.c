@@ -41,6 +41,13 @@ void hone_matmul_frame_straight(const hone_matmul_problem *problem, hone_matmul_
         .c_n = problem->n > 1 ? problem->c_column : 1,
         .batch_rank = problem->batch_rank,
         .step_count = problem->step_count,
+        .type_scale = problem->type_scale,
+        .bits_b = hone_dtype_bits(problem->type_b),
+        .zeros = problem->zeros & HONE_MATMUL_ZERO_GROUPS,
+        .group_k = problem->group_k,
+        .group_n = problem->group_n,
+        .scale = problem->scale,
+        .zero = problem->zero,
     };
     memcpy(out->batch, problem->batch, sizeof out->batch);
     memcpy(out->a_batch, problem->a_batch, sizeof out->a_batch);
@@ -52,14 +59,16 @@ void hone_matmul_frame_straight(const hone_matmul_problem *problem, hone_matmul_
         out->b_width = out->b_k = hone_matmul_layout_width(problem->b_layout);
         out->b_n = 1;
         out->b_group = hone_matmul_layout_group(problem->b_layout);
-        for (int i = 0; i < HONE_BATCH_MAX; i++) out->b_batch[i] *= problem->b_bytes / out->bytes_b; /* of matrices */
+        for (int i = 0; i < HONE_BATCH_MAX; i++) out->b_batch[i] *= hone_matmul_b_places(problem); /* of matrices */
+    } else if (hone_matmul_is_scaled(problem) && out->k <= 1) {
+        out->b_k = hone_round_up(out->n, 2); /* lines of four bits begin with a byte */
     }
 }
 
 void hone_matmul_frame_make(const hone_matmul_problem *problem, hone_matmul_frame *out)
 {
     hone_matmul_frame_straight(problem, out);
-    if (out->b_width) return;
+    if (out->b_width || out->type_scale) return;
     if (out->m > 1 && (out->n <= 1 || (out->c_n != 1 && out->c_m == 1))) hone_matmul_frame_swap(out);
 }
 
@@ -68,6 +77,7 @@ void hone_matmul_frame_swap(hone_matmul_frame *frame)
     frame->swapped = !frame->swapped;
     EXCHANGE(hone_dtype, frame->type_a, frame->type_b);
     EXCHANGE(int, frame->bytes_a, frame->bytes_b);
+    frame->bits_b = 8 * frame->bytes_b;
     EXCHANGE(bool, frame->a_zero, frame->b_zero);
     EXCHANGE(int64_t, frame->m, frame->n);
     EXCHANGE(int64_t, frame->a_m, frame->b_n);
@@ -128,6 +138,14 @@ static int64_t offset_of(const hone_matmul_frame *frame, const int64_t *stride, 
     return offset;
 }
 
+/* Scales or zeros of one matrix of weights. */
+static const char *groups_at(const hone_matmul_frame *frame, const hone_arguments *arguments, int role,
+                             const hone_matmul_groups *lie, int64_t index)
+{
+    const char *at = hone_span_host(&arguments->at[role]);
+    return at + offset_of(frame, lie->batch, index) * (hone_dtype_bits(frame->type_scale) / 8);
+}
+
 void hone_matmul_item_at(const hone_matmul_frame *frame, const hone_arguments *arguments, int64_t index,
                          hone_matmul_item *out)
 {
@@ -141,9 +159,12 @@ void hone_matmul_item_at(const hone_matmul_frame *frame, const hone_arguments *a
         out->c = ((char *const *)(void *)out->c)[index];
     } else if (index) {
         out->a += offset_of(frame, frame->a_batch, index) * frame->bytes_a;
-        out->b += offset_of(frame, frame->b_batch, index) * frame->bytes_b;
+        out->b += offset_of(frame, frame->b_batch, index) * frame->bits_b / 8;
         out->c += offset_of(frame, frame->c_batch, index) * frame->bytes_c;
     }
+    out->scale = out->zero = NULL;
+    if (frame->type_scale) out->scale = groups_at(frame, arguments, HONE_MATMUL_B_SCALES, &frame->scale, index);
+    if (frame->zeros) out->zero = groups_at(frame, arguments, HONE_MATMUL_B_ZEROS, &frame->zero, index);
     for (int i = 0; i < frame->step_count; i++) {
         const hone_epilogue_step *step = &frame->step[i];
         char *at = NULL;

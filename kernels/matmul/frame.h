@@ -26,6 +26,11 @@ typedef struct hone_matmul_frame {
     int64_t            batch[HONE_BATCH_MAX], a_batch[HONE_BATCH_MAX], b_batch[HONE_BATCH_MAX], c_batch[HONE_BATCH_MAX];
     int                step_count;
     hone_epilogue_step step[HONE_STEPS_MAX];
+    hone_dtype         type_scale; /* of weights, never swapped: of their scales and zeros; 0: b is what it says */
+    int                bits_b;     /* of one of b's elements: where it is 4, bytes_b is 0 */
+    bool               zeros;
+    int64_t            group_k, group_n; /* 0: all */
+    hone_matmul_groups scale, zero;
 } hone_matmul_frame;
 
 /* The operands of one matrix of the batch, at its element (0, 0). */
@@ -33,6 +38,7 @@ typedef struct hone_matmul_item {
     const char       *a, *b;
     char             *c;
     hone_epilogue_now step[HONE_STEPS_MAX];
+    const char       *scale, *zero; /* of weights; zero NULL: they have none */
 } hone_matmul_item;
 
 /* With strides of extents below 2, which nobody follows, set so that they are contiguous. */
@@ -50,13 +56,14 @@ static inline bool hone_matmul_narrows(const hone_matmul_frame *frame)
 static inline double hone_matmul_footprint(const hone_matmul_frame *f)
 {
     const double m = (double)f->m, n = (double)f->n, k = (double)f->k;
-    return (double)f->items * (f->bytes_a * m * k + f->bytes_b * k * n + f->bytes_c * m * n);
+    return (double)f->items * (f->bytes_a * m * k + f->bits_b * k * n / 8 + f->bytes_c * m * n);
 }
 
 /* Kernels that widen what they read take c of the type of a and b, or of that of their sums; NULL: so it is. */
 static inline const char *hone_matmul_sums_refused(const hone_matmul_problem *p)
 {
     const hone_dtype sums = hone_matmul_arithmetic(p), c = (hone_dtype)p->type_c;
+    if (hone_matmul_is_scaled(p)) return HONE_MATMUL_SCALED_REFUSED;
     if (hone_matmul_widened((hone_dtype)p->type_a) != sums || hone_matmul_widened((hone_dtype)p->type_b) != sums ||
         hone_matmul_widened(c) != sums)
         return "an operand is of a type that it does not widen";
@@ -67,6 +74,7 @@ static inline const char *hone_matmul_sums_refused(const hone_matmul_problem *p)
 static inline const char *hone_matmul_types_refused(const hone_matmul_problem *p)
 {
     if (hone_matmul_operand_steps(p)) return HONE_MATMUL_OPERAND_STEPS_REFUSED;
+    if (hone_matmul_is_scaled(p)) return HONE_MATMUL_SCALED_REFUSED;
     if (p->type_a != p->type_b) return "a and b are of different types";
     return hone_matmul_sums_refused(p);
 }

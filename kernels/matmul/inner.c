@@ -706,6 +706,7 @@ static int inner_layouts(const hone_request *request, int role, hone_layout *out
     const hone_matmul_problem *p = request->problem;
     hone_config                best;
     int                        count = 0;
+    if (hone_matmul_is_scaled(p)) return 0;
     if (role != HONE_MATMUL_B || hone_matmul_packed_b(p) || !inner_suggest(request, &best, 1)) return 0;
     for (int64_t i = 0; i < TILE_CHOICES && count < cap; i++) {
         const hone_matmul_inner *tile = tile_of(request, i ? i : best.value[TILE]);
@@ -716,7 +717,7 @@ static int inner_layouts(const hone_request *request, int role, hone_layout *out
         memset(&layout, 0, sizeof layout);
         snprintf(layout.name, sizeof layout.name, "n%dk%d", tile->n, group);
         for (int j = 0; j < count; j++) known |= !strcmp(out[j].name, layout.name);
-        if (known || !hone_matmul_layout_bytes(tile->n, group, 4 / group, p->k, p->n, &layout.bytes)) continue;
+        if (known || !hone_matmul_layout_bytes(tile->n, group, 32 / group, p->k, p->n, &layout.bytes)) continue;
         out[count++] = layout;
     }
     return count;

@@ -6,9 +6,10 @@
  *              b  K ┌──W──┬──W──┬─┐       memory  │ K lines of W │ K lines of W │ K lines of W │
  *                   └─────┴─────┴─┘
  *
- *     nWkG     the same, G (2 or 4) consecutive k of a column together, as dot-product instructions read them, n32k4
- *              say: element (k, j) stands at ((j / W) * ceil(K / G) + k / G) * W * G + (j % W) * G + k % G. What lies
- *              beyond K in the last group is 0 too.
+ *     nWkG     the same, G (2, 4 or 8) consecutive k of a column together, as dot-product instructions read them,
+ *              n32k4 say: element (k, j) stands at ((j / W) * ceil(K / G) + k / G) * W * G + (j % W) * G + k % G. What
+ *              lies beyond K in the last group is 0 too. Elements of four bits lie two in a byte, the low half first:
+ *              of n32k8 each word of 32 bits is eight k of one column.
  *
  *     who:...  a kernel's own, "onednn:BA16a64b" say: nobody else looks inside. What it takes is told beside the tag.
  *
@@ -35,7 +36,7 @@ static inline int64_t hone_matmul_layout_width(const char *tag)
         if (i > 4) return 0;
         width = 10 * width + tag[i] - '0';
     }
-    if (tag[i] && (tag[i] != 'k' || (tag[i + 1] != '2' && tag[i + 1] != '4') || tag[i + 2])) return 0;
+    if (tag[i] && (tag[i] != 'k' || (tag[i + 1] != '2' && tag[i + 1] != '4' && tag[i + 1] != '8') || tag[i + 2])) return 0;
     return width <= HONE_MATMUL_WIDTH_MAX ? width : 0;
 }
 
@@ -66,14 +67,18 @@ static inline bool hone_matmul_layout_legal(const char tag[HONE_LAYOUT_NAME_MAX]
     return hone_matmul_layout_width(tag) || hone_matmul_layout_foreign(tag);
 }
 
-/* Bytes of one k x n matrix in panels of `width` columns, `group` of k together. False: they overflow. */
-static inline bool hone_matmul_layout_bytes(int64_t width, int64_t group, int64_t element_bytes, int64_t k, int64_t n,
+/* Bytes of one k x n matrix in panels of `width` columns, `group` of k together, of elements of 4 bits or of whole
+ * bytes. False: they overflow. */
+static inline bool hone_matmul_layout_bytes(int64_t width, int64_t group, int element_bits, int64_t k, int64_t n,
                                             int64_t *out)
 {
     int64_t columns, rows, elements;
-    return hone_extent_mul(hone_divide_up(n, width), width, &columns) &&
-           hone_extent_mul(hone_divide_up(k, group), group, &rows) && hone_extent_mul(columns, rows, &elements) &&
-           hone_extent_mul(elements, element_bytes, out);
+    if (!hone_extent_mul(hone_divide_up(n, width), width, &columns) ||
+        !hone_extent_mul(hone_divide_up(k, group), group, &rows) || !hone_extent_mul(columns, rows, &elements))
+        return false;
+    if (element_bits >= 8) return hone_extent_mul(elements, element_bits / 8, out);
+    *out = elements / 2 + elements % 2;
+    return true;
 }
 
 /* Where element (at, column) stands, of k rows. */

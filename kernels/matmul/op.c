@@ -69,6 +69,17 @@ static hone_role step_form(const hone_matmul_problem *p, int index)
     return role_of(p, names[index], HONE_UNUSED, 0, NULL, NULL, NULL);
 }
 
+/* The scales or zeros of weights. */
+static hone_role groups_role(const hone_matmul_problem *p, const char *name, const hone_matmul_groups *lie)
+{
+    hone_role role = role_of(p, name, HONE_IN, 2,
+                             (int64_t[]){hone_matmul_group_count(p->k, p->group_k),
+                                         hone_matmul_group_count(p->n, p->group_n)},
+                             (int64_t[]){lie->row, lie->column}, lie->batch);
+    role.type = (hone_dtype)p->type_scale;
+    return role;
+}
+
 static hone_role step_role(const hone_matmul_problem *p, int index)
 {
     hone_role role = step_form(p, index);
@@ -82,7 +93,7 @@ static hone_role packed_role(const hone_matmul_problem *p)
     int64_t width = hone_matmul_layout_width(p->b_layout), group = hone_matmul_layout_group(p->b_layout);
     int64_t batch[HONE_BATCH_MAX] = {0}, groups = hone_divide_up(p->k, group);
     for (int i = 0; i < p->batch_rank && !p->pointers; i++)
-        batch[i] = p->b_batch[i] * (width ? p->b_bytes / (hone_dtype_bits((hone_dtype)p->type_b) / 8) : p->b_bytes);
+        batch[i] = p->b_batch[i] * (width ? hone_matmul_b_places(p) : p->b_bytes);
     if (width && group > 1)
         return role_of(p, "b", HONE_IN, 3, (int64_t[]){hone_divide_up(p->n, width), groups, width * group},
                        (int64_t[]){groups * width * group, width * group, 1}, batch);
@@ -118,7 +129,13 @@ int hone_matmul_roles(const void *problem, hone_role roles[HONE_ROLES_MAX])
         roles[HONE_MATMUL_STEP0 + i].may_alias = 1u << HONE_MATMUL_C;
         roles[HONE_MATMUL_C].may_alias |= 1u << (HONE_MATMUL_STEP0 + i);
     }
-    return HONE_MATMUL_STEP0 + p->step_count;
+    if (!hone_matmul_is_scaled(p)) return HONE_MATMUL_STEP0 + p->step_count;
+    for (int i = p->step_count; i < HONE_STEPS_MAX; i++)
+        roles[HONE_MATMUL_STEP0 + i] = role_of(p, "no step", HONE_UNUSED, 0, NULL, NULL, NULL);
+    roles[HONE_MATMUL_B_SCALES] = groups_role(p, "b_scales", &p->scale);
+    if (!(p->zeros & HONE_MATMUL_ZERO_GROUPS)) return HONE_MATMUL_B_SCALES + 1;
+    roles[HONE_MATMUL_B_ZEROS] = groups_role(p, "b_zeros", &p->zero);
+    return HONE_MATMUL_B_ZEROS + 1;
 }
 
 static int matmul_scalars(const void *problem, const char *names[HONE_SCALARS_MAX], double neutral[HONE_SCALARS_MAX])
@@ -133,7 +150,7 @@ static int matmul_scalars(const void *problem, const char *names[HONE_SCALARS_MA
         names[HONE_MATMUL_VALUE0 + i] = values[i];
         neutral[HONE_MATMUL_VALUE0 + i] = p->step[i].kind == HONE_STEP_SCALE ? 1 : 0;
     }
-    if (!p->zeros) return HONE_MATMUL_VALUE0 + p->step_count;
+    if (!p->zeros || hone_matmul_is_scaled(p)) return HONE_MATMUL_VALUE0 + p->step_count;
     for (int i = p->step_count; i < HONE_STEPS_MAX; i++) {
         names[HONE_MATMUL_VALUE0 + i] = values[i];
         neutral[HONE_MATMUL_VALUE0 + i] = 0;
@@ -221,9 +238,9 @@ static hone_status too_wide(const hone_matmul_problem *p)
 /* The bytes that one b takes in hone's own layout. */
 static hone_status own_bytes(const hone_matmul_problem *p, int64_t *out)
 {
-    int64_t width = hone_matmul_layout_width(p->b_layout), size = hone_dtype_bits((hone_dtype)p->type_b) / 8;
-    return hone_matmul_layout_bytes(width, hone_matmul_layout_group(p->b_layout), size, p->k, p->n, out) ? HONE_OK
-                                                                                                         : too_wide(p);
+    int64_t width = hone_matmul_layout_width(p->b_layout), group = hone_matmul_layout_group(p->b_layout);
+    int     bits = hone_dtype_bits((hone_dtype)p->type_b);
+    return hone_matmul_layout_bytes(width, group, bits, p->k, p->n, out) ? HONE_OK : too_wide(p);
 }
 
 static hone_status check_layout(const hone_matmul_problem *p)
@@ -270,8 +287,29 @@ static bool summed_in_f32(uint8_t type)
     return type == HONE_F32 || type == HONE_BF16 || type == HONE_F16;
 }
 
+/* What weights are kept in. */
+static bool few_bits(uint8_t type)
+{
+    return type == HONE_S8 || type == HONE_U8 || type == HONE_S4 || type == HONE_U4;
+}
+
+static hone_status check_scaled_types(const hone_matmul_problem *p)
+{
+    HONE_CHECK(few_bits(p->type_b) && summed_in_f32(p->type_a) && summed_in_f32(p->type_c) &&
+                   summed_in_f32(p->type_scale),
+               HONE_ERROR_TYPE,
+               "matmul: a is %s, b is %s with scales of %s, and c is %s; b should be s8, u8, s4 or u4, each of the "
+               "others f32, bf16 or f16",
+               hone_dtype_name((hone_dtype)p->type_a), hone_dtype_name((hone_dtype)p->type_b),
+               hone_dtype_name((hone_dtype)p->type_scale), hone_dtype_name((hone_dtype)p->type_c));
+    HONE_CHECK((p->zeros & ~HONE_MATMUL_ZERO_GROUPS) == 0, HONE_ERROR_ARGUMENT,
+               "matmul: zero points of a or b are told, but b has scales; its zeros are a matrix beside them");
+    return HONE_OK;
+}
+
 static hone_status check_types(const hone_matmul_problem *p)
 {
+    if (hone_matmul_is_scaled(p)) return check_scaled_types(p);
     bool all_f64 = p->type_a == HONE_F64 && p->type_b == HONE_F64 && p->type_c == HONE_F64;
     bool legal = all_f64 || (summed_in_f32(p->type_a) && summed_in_f32(p->type_b) && summed_in_f32(p->type_c));
     bool whole = (p->type_a == HONE_U8 || p->type_a == HONE_S8) && p->type_b == HONE_S8;
@@ -280,13 +318,54 @@ static hone_status check_types(const hone_matmul_problem *p)
     HONE_CHECK(
         legal, HONE_ERROR_TYPE,
         "matmul: a is %s, b is %s and c is %s; they should all be f64, or each of them f32, bf16 or f16, or a u8 "
-        "or s8, b s8, and c s32, f32, s8 or u8",
+        "or s8, b s8, and c s32, f32, s8 or u8; beside real numbers b may be s8, u8, s4 or u4 with scales",
         hone_dtype_name((hone_dtype)p->type_a), hone_dtype_name((hone_dtype)p->type_b),
         hone_dtype_name((hone_dtype)p->type_c));
-    HONE_CHECK(whole || p->zeros == 0, HONE_ERROR_ARGUMENT,
+    HONE_CHECK(whole ? p->zeros <= 3 : p->zeros == 0, HONE_ERROR_ARGUMENT,
                "matmul: zero points are told, but a is %s and b is %s; whole numbers have them",
                hone_dtype_name((hone_dtype)p->type_a), hone_dtype_name((hone_dtype)p->type_b));
     return HONE_OK;
+}
+
+/* Elements of four bits: each line begins with a byte. Strides of extents of 1 nobody follows. */
+static hone_status check_halves(const hone_matmul_problem *p)
+{
+    if (hone_dtype_bits((hone_dtype)p->type_b) >= 8 || hone_matmul_packed_b(p)) return HONE_OK;
+    bool rows = (p->b_column == 1 || p->n <= 1) && (p->b_row % 2 == 0 || p->k <= 1);
+    bool columns = (p->b_row == 1 || p->k <= 1) && (p->b_column % 2 == 0 || p->n <= 1);
+    HONE_CHECK(rows || columns, HONE_ERROR_ARGUMENT,
+               "matmul: b is %s, two in a byte, and its strides are %" PRId64 " and %" PRId64
+               "; one should be 1 and the other even, so that each line begins with a byte",
+               hone_dtype_name((hone_dtype)p->type_b), p->b_row, p->b_column);
+    for (int i = 0; i < p->batch_rank; i++)
+        HONE_CHECK(p->b_batch[i] % 2 == 0, HONE_ERROR_ARGUMENT,
+                   "matmul: b is %s, two in a byte, and its batch stride %d is %" PRId64 "; it should be even",
+                   hone_dtype_name((hone_dtype)p->type_b), i, p->b_batch[i]);
+    return HONE_OK;
+}
+
+static hone_status check_groups(const hone_matmul_problem *p)
+{
+    static const hone_matmul_groups none;
+    bool                            zeros = p->zeros & HONE_MATMUL_ZERO_GROUPS;
+    if (!hone_matmul_is_scaled(p)) {
+        HONE_CHECK(p->group_k == 0 && p->group_n == 0 && !memcmp(&p->scale, &none, sizeof none) &&
+                       !memcmp(&p->zero, &none, sizeof none),
+                   HONE_ERROR_ARGUMENT, "matmul: groups of scales are told, but b has none");
+        return HONE_OK;
+    }
+    HONE_CHECK(!p->pointers, HONE_ERROR_UNSUPPORTED,
+               "matmul: arrays of pointers do not go with weights of few bits; use a batch");
+    HONE_CHECK(p->group_k >= 0 && p->group_n >= 0, HONE_ERROR_ARGUMENT,
+               "matmul: groups of %" PRId64 " k and %" PRId64 " columns share a scale; neither may be negative",
+               p->group_k, p->group_n);
+    HONE_CHECK(zeros || !memcmp(&p->zero, &none, sizeof none), HONE_ERROR_ARGUMENT,
+               "matmul: it is told where zeros lie, but there are none");
+    for (int i = p->batch_rank; i < HONE_BATCH_MAX; i++)
+        HONE_CHECK(p->scale.batch[i] == 0 && p->zero.batch[i] == 0, HONE_ERROR_ARGUMENT,
+                   "matmul: batch strides %d of scales and zeros are %" PRId64 " and %" PRId64
+                   ", but the batch has fewer dimensions", i, p->scale.batch[i], p->zero.batch[i]);
+    return check_halves(p);
 }
 
 hone_status hone_matmul_check(const void *problem)
@@ -296,8 +375,9 @@ hone_status hone_matmul_check(const void *problem)
     HONE_TRY(check_types(p));
     HONE_CHECK(p->m >= 0 && p->n >= 0 && p->k >= 0, HONE_ERROR_SHAPE,
                "matmul: the size is %" PRId64 "x%" PRId64 "x%" PRId64 "; no extent may be negative", p->m, p->n, p->k);
-    HONE_CHECK(p->reads_c <= 1 && p->pointers <= 1 && p->zeros <= 3 && p->zero_too == 0, HONE_ERROR_ARGUMENT,
-               "matmul: a flag of the problem is neither 0 nor 1");
+    static const uint8_t no_more[sizeof p->zero_too];
+    HONE_CHECK(p->reads_c <= 1 && p->pointers <= 1 && p->zeros <= 7 && !memcmp(p->zero_too, no_more, sizeof no_more),
+               HONE_ERROR_ARGUMENT, "matmul: a flag of the problem is neither 0 nor 1");
     HONE_CHECK((p->accuracy & ~HONE_ACCURACY_ALL) == 0, HONE_ERROR_ARGUMENT,
                "matmul: accuracy is %#x; the flags there are make up %#x", p->accuracy, HONE_ACCURACY_ALL);
     HONE_CHECK(p->batch_rank <= HONE_BATCH_MAX, HONE_ERROR_SHAPE, "matmul: the batch has %d dimensions; at most %d go",
@@ -320,6 +400,7 @@ hone_status hone_matmul_check(const void *problem)
                    p->pointers ? "but pointers tell where" : "but the batch has fewer dimensions");
     }
     HONE_TRY(check_layout(p));
+    HONE_TRY(check_groups(p));
     for (int i = 0; i < p->step_count; i++) HONE_TRY(check_step(p, i));
     static const hone_epilogue_step none;
     for (int i = p->step_count; i < HONE_STEPS_MAX; i++)
@@ -428,10 +509,11 @@ static bool matmul_take_apart(const void *problem, hone_packing *out)
     return true;
 }
 
-/* Most problems have no batch and no steps; both stand at the end, the steps last. */
+/* Most problems have no batch and no steps, and no scales; these stand at the end, the scales last. */
 static size_t matmul_significant(const void *problem)
 {
     const hone_matmul_problem *p = problem;
+    if (hone_matmul_is_scaled(p)) return sizeof *p;
     if (p->step_count) return offsetof(hone_matmul_problem, step) + p->step_count * sizeof p->step[0];
     return p->batch_rank ? offsetof(hone_matmul_problem, step) : offsetof(hone_matmul_problem, batch);
 }

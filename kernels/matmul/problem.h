@@ -2,9 +2,18 @@
  *
  *     c[m, n] = steps(alpha * sum over k of a[m, k] * b[k, n]  +  beta * c[m, n])      for each matrix of the batch
  *
- * Arguments, in this order (HONE_MATMUL_A ... of hone/matmul.h): a, b, c, and the operand of each of up to four steps.
+ * Arguments, in this order (HONE_MATMUL_A ... of hone/matmul.h): a, b, c, the operand of each of up to four steps, and
+ * of weights their scales and zeros.
  * Scalars: alpha, beta, the value of each step, and where they count the zero points of a and b (HONE_MATMUL_ALPHA
  * ...): then (a - a_zero) (b - b_zero) are multiplied.
+ *
+ * Weights: a, c and the scales are real numbers of at most 32 bits, b whole ones of 8 or 4, and what is multiplied is
+ *
+ *     (b[k, n] - zeros[k / group_k, n / group_n]) * scales[k / group_k, n / group_n]
+ *
+ * group_k is as many k as share a scale, group_n as many columns (1, but where the gradient of a turns b round); 0: all.
+ * Zeros are real numbers of the scales' type, and may be left out: 0. Elements of four bits lie two in a byte, the low
+ * half first, along k or along n, and each line of them begins with a byte: all other strides of b are even.
  *
  * As text, sizes first, then what is not the default:
  *
@@ -16,6 +25,9 @@
  * are zero points; pointers=1 that each operand is an array of pointers, `batch` of them expected. b=n32 says that b is
  * packed (layout.h): it then has no strides, counts as n, and its batch strides count whole matrices; b_bytes= is what
  * one matrix takes, where the tag is a kernel's own.
+ *
+ * Of weights: group=128, or group=KxN; scales=bf16 where they are not f32; zeros=1 that there are zeros. Where they lie
+ * is told by ss=ROWxCOLUMN, bss= and sz=, bsz= where they are not dense, along k first where b is t, else along n.
  */
 #ifndef HONE_KERNELS_MATMUL_PROBLEM_H
 #define HONE_KERNELS_MATMUL_PROBLEM_H
@@ -24,7 +36,12 @@
 #include "kernels/matmul/layout.h"
 #include "kernels/op.h"
 
-enum { HONE_MATMUL_ZERO_A = 1, HONE_MATMUL_ZERO_B = 2 };
+enum { HONE_MATMUL_ZERO_A = 1, HONE_MATMUL_ZERO_B = 2, HONE_MATMUL_ZERO_GROUPS = 4 };
+
+/* Where the scales or the zeros of weights lie: a matrix of groups of k by groups of n. Strides in elements. */
+typedef struct hone_matmul_groups {
+    int64_t row, column, batch[HONE_BATCH_MAX];
+} hone_matmul_groups;
 
 typedef struct hone_matmul_problem {
     uint8_t  type_a, type_b, type_c; /* hone_dtype */
@@ -34,7 +51,8 @@ typedef struct hone_matmul_problem {
     uint8_t  step_count;
     uint8_t  zeros;                  /* HONE_MATMUL_ZERO_*: whose zero points count; the others are 0 */
     uint32_t accuracy;
-    uint32_t zero_too;
+    uint8_t  type_scale;             /* of weights: hone_dtype of their scales and zeros; 0: b is what it says */
+    uint8_t  zero_too[3];
     int64_t  m, n, k;
     int64_t  a_row, a_column, b_row, b_column, c_row, c_column;  /* strides in elements */
     char     b_layout[HONE_LAYOUT_NAME_MAX];                     /* empty: b is plain; else its strides are 0 */
@@ -42,17 +60,38 @@ typedef struct hone_matmul_problem {
     int64_t  batch[HONE_BATCH_MAX];                              /* slowest first */
     int64_t  a_batch[HONE_BATCH_MAX], b_batch[HONE_BATCH_MAX], c_batch[HONE_BATCH_MAX];
     hone_epilogue_step step[HONE_STEPS_MAX];
+    int64_t            group_k, group_n; /* of weights: how many share a scale; 0: all. Else 0, and so are: */
+    hone_matmul_groups scale, zero;
 } hone_matmul_problem;
 
 _Static_assert(sizeof(hone_matmul_problem) <= HONE_PROBLEM_MAX, "a problem must fit its slot");
 
 extern const hone_op hone_matmul_op;
 
+/* Weights of few bits, which scales make real numbers. */
+static inline bool hone_matmul_is_scaled(const hone_matmul_problem *p)
+{
+    return p->type_scale != 0;
+}
+
+/* Kernels that have not learnt of them must refuse, with this sentence. */
+#define HONE_MATMUL_SCALED_REFUSED "b is weights of few bits with scales, which it does not read"
+
+/* How many groups there are along an extent, and which one an index is in. */
+static inline int64_t hone_matmul_group_count(int64_t extent, int64_t group)
+{
+    return extent == 0 ? 0 : group == 0 ? 1 : extent / group + (extent % group != 0);
+}
+static inline int64_t hone_matmul_group_of(int64_t index, int64_t group)
+{
+    return group == 0 ? 0 : index / group;
+}
+
 /* Whole numbers: their products are summed in 32 bits, which wrap, so that no order of summing tells. Alpha, beta and
  * the steps are done in f32 behind that; only where alpha is 1 and there are none, an s32 c is the sum itself. */
 static inline bool hone_matmul_integers(const hone_matmul_problem *p)
 {
-    return p->type_b == HONE_S8;
+    return p->type_b == HONE_S8 && !hone_matmul_is_scaled(p);
 }
 
 /* What steps are done in, and products of real numbers are summed in. */
@@ -64,6 +103,7 @@ static inline hone_dtype hone_matmul_arithmetic(const hone_matmul_problem *p)
 /* Kernels that know one type alone refuse all others with this sentence; NULL: all operands are of this type. */
 static inline const char *hone_matmul_not_all(const hone_matmul_problem *p, hone_dtype type)
 {
+    if (hone_matmul_is_scaled(p)) return HONE_MATMUL_SCALED_REFUSED;
     if (p->type_a != p->type_b || p->type_a != p->type_c) return "the operands are of different types";
     return p->type_c == type ? NULL : "the operands are of a type that it does not multiply";
 }
@@ -121,11 +161,18 @@ static inline int64_t hone_matmul_batch_offset(const hone_matmul_problem *p, con
     return offset;
 }
 
+/* How many elements one packed b has room for. */
+static inline int64_t hone_matmul_b_places(const hone_matmul_problem *p)
+{
+    const int bits = hone_dtype_bits((hone_dtype)p->type_b);
+    return bits < 8 ? p->b_bytes * (8 / bits) : p->b_bytes / (bits / 8);
+}
+
 /* The same for b, whose matrices may be packed. */
 static inline int64_t hone_matmul_b_batch_offset(const hone_matmul_problem *p, int64_t index)
 {
     int64_t offset = hone_matmul_batch_offset(p, p->b_batch, index);
-    return hone_matmul_packed_b(p) ? offset * (p->b_bytes / (hone_dtype_bits((hone_dtype)p->type_b) / 8)) : offset;
+    return hone_matmul_packed_b(p) ? offset * hone_matmul_b_places(p) : offset;
 }
 
 #endif

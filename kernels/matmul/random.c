@@ -1,5 +1,5 @@
 /* Matmul problems drawn at random, for the judge and the tests: sizes about the edges of tiles, every kind of stride,
- * batches that broadcast, all steps in any order. */
+ * batches that broadcast, all steps in any order, weights in groups of every size. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,7 +68,7 @@ static void sizes(hone_random *r, double flops, hone_matmul_problem *p)
         for (int i = 0; i < p->batch_rank; i++)
             p->batch[i] = chance(r, 3) ? 0 : between(r, 1, p->batch_rank == 1 ? 7 : 3);
     }
-    if (chance(r, 8)) {
+    if (chance(r, 8) && !hone_matmul_is_scaled(p)) {
         p->pointers = 1;
         p->batch_rank = 1;
         memset(p->batch, 0, sizeof p->batch);
@@ -173,6 +173,41 @@ static hone_epilogue_step operand_step(hone_random *r, const hone_matmul_problem
     return s;
 }
 
+/* Of four bits: lines of whole bytes, some with room behind. */
+static void lay_out_halves(hone_random *r, hone_matmul_problem *p)
+{
+    int64_t next, *line = &p->b_row, *along = &p->b_column, lines = p->k, length = p->n;
+    if (chance(r, 50)) {
+        line = &p->b_column, along = &p->b_row;
+        lines = p->n, length = p->k;
+    }
+    *along = 1;
+    *line = hone_round_up(hone_max(length, 1), 2) + (chance(r, 25) ? 2 * between(r, 1, 5) : 0);
+    next = hone_max(lines, 1) * *line;
+    if (chance(r, 5)) *line = -*line;
+    if (chance(r, 3)) *line = 0;
+    for (int i = p->batch_rank - 1; i >= 0; i--) {
+        p->b_batch[i] = chance(r, 25) ? 0 : next;
+        next *= hone_max(p->batch[i], 1);
+    }
+}
+
+/* Where scales and zeros of weights lie, and how many share one. */
+static void groups(hone_random *r, hone_matmul_problem *p)
+{
+    static const uint8_t usual[] = {32, 64, 128, 16, 8, 1, 3, 100};
+    p->group_k = chance(r, 25) ? 0 : chance(r, 80) ? usual[hone_random_below(r, sizeof usual)] : between(r, 1, 300);
+    p->group_n = 1;
+    if (chance(r, 15)) { /* as the gradient of a has them, and blocks */
+        p->group_n = p->group_k;
+        p->group_k = chance(r, 60) ? 1 : between(r, 0, 40);
+    }
+    int64_t rows = hone_matmul_group_count(p->k, p->group_k), columns = hone_matmul_group_count(p->n, p->group_n);
+    lay_out(r, p, rows, columns, true, &p->scale.row, &p->scale.column, p->scale.batch);
+    if (p->zeros & HONE_MATMUL_ZERO_GROUPS)
+        lay_out(r, p, rows, columns, true, &p->zero.row, &p->zero.column, p->zero.batch);
+}
+
 /* b in one of hone's own layouts: widths of tiles, and others that none has. */
 static void pack_b(hone_random *r, hone_matmul_problem *p)
 {
@@ -180,8 +215,9 @@ static void pack_b(hone_random *r, hone_matmul_problem *p)
     int64_t              width = chance(r, 85) ? widths[hone_random_below(r, sizeof widths)] : between(r, 1, 70);
     int64_t              matrices = 1;
     int64_t group = p->type_b == HONE_F64 || p->type_b == HONE_F32 || chance(r, 40) ? 1 : chance(r, 50) ? 2 : 4;
+    if (hone_dtype_bits((hone_dtype)p->type_b) == 4 && group == 4 && chance(r, 70)) group = 8;
     snprintf(p->b_layout, sizeof p->b_layout, group > 1 ? "n%dk%d" : "n%d", (int)width, (int)group);
-    hone_matmul_layout_bytes(width, group, hone_dtype_bits((hone_dtype)p->type_b) / 8, p->k, p->n, &p->b_bytes);
+    hone_matmul_layout_bytes(width, group, hone_dtype_bits((hone_dtype)p->type_b), p->k, p->n, &p->b_bytes);
     p->b_row = p->b_column = 0;
     for (int i = p->batch_rank - 1; i >= 0 && !p->pointers; i--) {
         p->b_batch[i] = chance(r, 25) ? 0 : matrices;
@@ -193,7 +229,18 @@ static void types(hone_random *r, hone_matmul_problem *p)
 {
     static const uint8_t summed_in_f32[] = {HONE_F32, HONE_BF16, HONE_F16};
     static const uint8_t of_whole[] = {HONE_S32, HONE_F32, HONE_S8, HONE_U8};
-    if (chance(r, 50)) return; /* f32 alone */
+    static const uint8_t of_weights[] = {HONE_S4, HONE_U4, HONE_S8, HONE_U8};
+    if (chance(r, 44)) return; /* f32 alone */
+    if (chance(r, 16)) { /* weights */
+        p->type_b = of_weights[between(r, 0, 3)];
+        if (chance(r, 50)) p->type_a = p->type_c = p->type_scale = summed_in_f32[between(r, 1, 2)];
+        if (chance(r, 40)) p->type_c = HONE_F32;
+        if (chance(r, 60)) p->type_scale = HONE_F32;
+        if (!p->type_scale) p->type_scale = chance(r, 50) ? HONE_F32 : p->type_a;
+        if (chance(r, 10)) p->type_a = summed_in_f32[between(r, 0, 2)];
+        if (chance(r, 50)) p->zeros = HONE_MATMUL_ZERO_GROUPS;
+        return;
+    }
     if (chance(r, 30)) { /* whole numbers */
         p->type_a = chance(r, 50) ? HONE_U8 : HONE_S8;
         p->type_b = HONE_S8;
@@ -222,7 +269,11 @@ void hone_matmul_random(uint64_t seed, double flops, void *problem)
     sizes(r, flops, p);
     p->reads_c = chance(r, 35);
     lay_out(r, p, p->m, p->k, true, &p->a_row, &p->a_column, p->a_batch);
-    lay_out(r, p, p->k, p->n, true, &p->b_row, &p->b_column, p->b_batch);
+    if (hone_dtype_bits((hone_dtype)p->type_b) == 4)
+        lay_out_halves(r, p);
+    else
+        lay_out(r, p, p->k, p->n, true, &p->b_row, &p->b_column, p->b_batch);
+    if (hone_matmul_is_scaled(p)) groups(r, p);
     lay_out(r, p, p->m, p->n, false, &p->c_row, &p->c_column, p->c_batch);
     int steps = chance(r, 50) ? (int)between(r, 1, HONE_STEPS_MAX) : 0;
     for (int i = 0; i < steps; i++) p->step[p->step_count++] = step(r, p);

@@ -17,6 +17,11 @@
  *
  * and in both the roundings of alpha's and beta's products and of each step (common/step.h), carried through the steps.
  *
+ * Weights of few bits are (q - z) s, of which z and s are exact. Kernels may make real numbers of them first, two
+ * roundings for each; or sum a q over a group, and a z, and multiply their difference by s: three roundings of sums
+ * that are as large as those of |a||q||s| and |a||z||s|. So 8 sqrt(k) becomes 8 sqrt(k) + 3, S the sum of
+ * |a| (|q| + |z|) |s|, p three times the squares of both products, and q the squares of both partial sums.
+ *
  * Sums of whole numbers are those that 32 bits hold, in any order; u stands for f32, in which all that follows is done.
  *
  * As a kernel, cpu.reference: the whole product, summed in double and rounded once. It takes all that check() takes. */
@@ -44,6 +49,7 @@ typedef struct place {
     int64_t                    b_row; /* from one row of b to the next, within a column; 0 and `grouped`: uneven */
     bool                       grouped, slopes; /* slopes: of a or b */
     int64_t                    a_zero, b_zero;
+    const void                *scale, *zero; /* of weights; zero NULL: they have none */
 } place;
 
 /* Where element (k, j) of b stands, whose column begins at `first`. */
@@ -54,7 +60,9 @@ static inline int64_t b_at(const place *at, int64_t first, int64_t k, int64_t j)
 
 static void *moved(void *at, hone_dtype type, int64_t offset)
 {
-    return at ? (char *)at + offset * (hone_dtype_bits(type) / 8) : NULL;
+    int bits = hone_dtype_bits(type);
+    if (!at) return NULL;
+    return bits < 8 ? (char *)at + offset * bits / 8 : (char *)at + offset * (bits / 8);
 }
 
 static place place_of(const hone_matmul_problem *p, const hone_arguments *arguments, int64_t matrix)
@@ -78,6 +86,12 @@ static place place_of(const hone_matmul_problem *p, const hone_arguments *argume
         abc[2] = moved(abc[2], p->type_c, hone_matmul_batch_offset(p, p->c_batch, matrix));
     }
     at.a = abc[0], at.b = abc[1], at.c = abc[2];
+    if (hone_matmul_is_scaled(p))
+        at.scale = moved(hone_span_host(&arguments->at[HONE_MATMUL_B_SCALES]), p->type_scale,
+                         hone_matmul_batch_offset(p, p->scale.batch, matrix));
+    if (p->zeros & HONE_MATMUL_ZERO_GROUPS)
+        at.zero = moved(hone_span_host(&arguments->at[HONE_MATMUL_B_ZEROS]), p->type_scale,
+                        hone_matmul_batch_offset(p, p->zero.batch, matrix));
     for (int i = 0; i < p->step_count; i++) {
         at.value[i] = arguments->scalars[HONE_MATMUL_VALUE0 + i].value;
         if (hone_step_operand_of((hone_step_kind)p->step[i].kind) == HONE_OPERAND_NONE) continue;
@@ -88,6 +102,15 @@ static place place_of(const hone_matmul_problem *p, const hone_arguments *argume
                                hone_matmul_batch_offset(p, p->step[i].batch_stride, matrix));
     }
     return at;
+}
+
+/* Scale (or zero, where there is one) of element (k, j) of weights. */
+static double load_group(const place *at, const void *from, const hone_matmul_groups *lie, int64_t k, int64_t j)
+{
+    if (!from) return 0;
+    return hone_element_load(at->p->type_scale, from,
+                             hone_matmul_group_of(k, at->p->group_k) * lie->row +
+                                 hone_matmul_group_of(j, at->p->group_n) * lie->column);
 }
 
 /* The element of a step's operand that stands beside (i, j) of c. */
@@ -245,6 +268,29 @@ static sum sum_of_operand(const place *at, hone_step_kind kind, int64_t line)
     return s;
 }
 
+/* Weights: a (q - z) s. In double, whose own roundings are far below those of f32. */
+static sum sum_scaled(const place *at, int64_t i, int64_t j)
+{
+    const hone_matmul_problem *p = at->p;
+    const int64_t              a = i * p->a_row, b = hone_matmul_b_offset(p, 0, j);
+    double                     truth = 0, sizes = 0, products = 0, sums = 0, with_q = 0, with_z = 0;
+    float                      naive = 0;
+    for (int64_t k = 0; k < p->k; k++) {
+        double x = hone_element_load(p->type_a, at->a, a + k * p->a_column);
+        double q = hone_element_load(p->type_b, at->b, b_at(at, b, k, j));
+        double s = load_group(at, at->scale, &p->scale, k, j), z = load_group(at, at->zero, &p->zero, k, j);
+        double xq = x * q * s, xz = x * z * s;
+        truth += x * ((q - z) * s);
+        sizes += fabs(xq) + fabs(xz);
+        products += xq * xq + xz * xz;
+        with_q += xq;
+        with_z += xz;
+        sums += with_q * with_q + with_z * with_z;
+        naive += (float)x * (((float)q - (float)z) * (float)s);
+    }
+    return (sum){hone_dd_of(truth), sizes, squares_of(p->k, 3 * products, sums), (double)naive, 0};
+}
+
 static sum sum_f64(const place *at, int64_t i, int64_t j)
 {
     const hone_matmul_problem *p = at->p;
@@ -308,6 +354,8 @@ static walk walk_begin(const place *at, int64_t i, int64_t j)
         if (is_sum(at)) return (walk){s.truth, 0, 0, s.naive};
     } else if (p->k && at->slopes) {
         s = sum_sloped(at, i, j);
+    } else if (p->k && hone_matmul_is_scaled(p)) {
+        s = sum_scaled(at, i, j);
     } else if (p->k) {
         s = f32 ? sum_f32(at, i, j) : sum_f64(at, i, j);
         if (in_runs(p)) s.naive = naive_in_runs(at, i, j);
@@ -334,6 +382,7 @@ static walk walk_begin(const place *at, int64_t i, int64_t j)
     }
     bool one_product = p->k > 1 && p->a_column == 0 && at->b_row == 0 && !at->grouped;
     if (one_product) growth = fmax(growth, k + 2);
+    if (hone_matmul_is_scaled(p)) growth += 3;
     w.bound = u * (growth * size + rounds);
     w.likely = one_product ? w.bound : u * (6 * sqrt(squares / 3) + rounds);
     if (p->k && in_runs(p)) {
@@ -430,9 +479,13 @@ static double element(const place *at, int64_t i, int64_t j)
     const int64_t              a = i * p->a_row, b = hone_matmul_b_offset(p, 0, j);
     double                     total = 0;
     if (at->slopes) return sum_sloped(at, i, j).truth.high;
-    for (int64_t k = 0; k < p->k; k++)
-        total += hone_element_load(p->type_a, at->a, a + k * p->a_column) *
-                 hone_element_load(p->type_b, at->b, b_at(at, b, k, j));
+    bool                       scaled = hone_matmul_is_scaled(p);
+    for (int64_t k = 0; k < p->k; k++) {
+        double y = hone_element_load(p->type_b, at->b, b_at(at, b, k, j));
+        if (scaled)
+            y = (y - load_group(at, at->zero, &p->zero, k, j)) * load_group(at, at->scale, &p->scale, k, j);
+        total += hone_element_load(p->type_a, at->a, a + k * p->a_column) * y;
+    }
     return total;
 }
 

@@ -1,8 +1,9 @@
 /* A matmul problem as text, and back: "f32 nn 128x3072x768 +bias+gelu ldb=4096 batch=4". problem.h says what it means;
  * of the keys of steps: s0=ROWxCOLUMN are the strides of step 0's matrix (s0=STRIDE of its vector), bs0= its batch
  * strides. Where a, b and c are of different types, all three are told: "bf16:bf16:f32"; and so is that of a vector
- * which is f32 beside a narrower c: "+bias:f32". What the text does not say is dense; vectors that are read are shared
- * by the whole batch. print() names only what differs from that, and parse() gives back the same bytes. */
+ * which is f32 beside a narrower c: "+bias:f32". Lines of elements of four bits begin with a byte. What the text does
+ * not say is dense; vectors that are read are shared by the whole batch. print() names only what differs from that, and
+ * parse() gives back the same bytes. */
 #include "kernels/matmul/parts.h"
 
 #include <limits.h>
@@ -11,6 +12,7 @@
 
 #include <hone/accuracy.h>
 
+#include "base/element.h"
 #include "base/size.h"
 #include "base/status.h"
 #include "base/text.h"
@@ -20,7 +22,7 @@
 static const char *const keys[] = {"lda", "ldb",   "ldc",  "sa",       "sb",       "sc",  "bsa",    "bsb",
                                    "bsc", "s0",    "s1",   "s2",       "s3",       "bs0", "bs1",    "bs2",
                                    "bs3", "batch", "beta", "pointers", "accuracy", "b",   "b_bytes",
-                                   "a_zero", "b_zero"};
+                                   "a_zero", "b_zero", "group", "scales", "zeros", "ss", "sz", "bss", "bsz"};
 enum {
     KEY_LD = 0, /* of a, b, c */
     KEY_S = 3,
@@ -35,6 +37,13 @@ enum {
     KEY_BYTES,
     KEY_A_ZERO,
     KEY_B_ZERO,
+    KEY_GROUP, /* from here on: of weights */
+    KEY_SCALES,
+    KEY_ZEROS,
+    KEY_SCALES_S, /* of scales, of zeros */
+    KEY_ZEROS_S,
+    KEY_SCALES_BS,
+    KEY_ZEROS_BS,
     KEY_COUNT
 };
 _Static_assert(sizeof keys / sizeof *keys == KEY_COUNT, "a name for each key");
@@ -82,25 +91,31 @@ bool hone_matmul_matrix_places(int64_t rows, int64_t columns, int64_t row, int64
 /* a, b and c in turn. */
 typedef struct operand {
     int64_t rows, columns, *row, *column, *batch;
+    int64_t usual_row, usual_column; /* what lines take at least; elements of four bits come in pairs */
 } operand;
 
 static operand operand_at(hone_matmul_problem *p, int index)
 {
     switch (index) {
-    case HONE_MATMUL_A: return (operand){p->m, p->k, &p->a_row, &p->a_column, p->a_batch};
-    case HONE_MATMUL_B: return (operand){p->k, p->n, &p->b_row, &p->b_column, p->b_batch};
-    default: return (operand){p->m, p->n, &p->c_row, &p->c_column, p->c_batch};
+    case HONE_MATMUL_A: return (operand){p->m, p->k, &p->a_row, &p->a_column, p->a_batch, p->k, p->m};
+    case HONE_MATMUL_B: {
+        bool    pairs = hone_dtype_bits((hone_dtype)p->type_b) == 4;
+        int64_t row = p->n + (pairs && p->n % 2 && p->n < INT64_MAX);
+        int64_t column = p->k + (pairs && p->k % 2 && p->k < INT64_MAX);
+        return (operand){p->k, p->n, &p->b_row, &p->b_column, p->b_batch, row, column};
+    }
+    default: return (operand){p->m, p->n, &p->c_row, &p->c_column, p->c_batch, p->n, p->m};
     }
 }
 
 static bool row_major(const operand *o)
 {
-    return *o->column == 1 && *o->row >= o->columns;
+    return *o->column == 1 && *o->row >= o->usual_row;
 }
 
 static bool column_major(const operand *o)
 {
-    return *o->row == 1 && *o->column >= o->rows;
+    return *o->row == 1 && *o->column >= o->usual_column;
 }
 
 /* What the batch strides of an operand are where they are not told. */
@@ -110,8 +125,26 @@ static bool usual_batch(const hone_matmul_problem *p, const operand *o, int64_t 
     memset(stride, 0, HONE_BATCH_MAX * sizeof *stride);
     if (p->batch_rank == 0 || p->pointers) return true;
     if (o->batch == p->b_batch && hone_matmul_packed_b(p)) return hone_matmul_dense_batch(p, 1, stride);
-    return hone_matmul_matrix_places(o->rows, o->columns, *o->row, *o->column, &places) &&
-           hone_matmul_dense_batch(p, places, stride);
+    if (!hone_matmul_matrix_places(o->rows, o->columns, *o->row, *o->column, &places)) return false;
+    if (o->batch == p->b_batch && hone_dtype_bits((hone_dtype)p->type_b) == 4 && places < INT64_MAX)
+        places += places % 2;
+    return hone_matmul_dense_batch(p, places, stride);
+}
+
+/* Does it lie column by column, in words? */
+static bool told_across(const hone_matmul_problem *p, int index, const operand *o)
+{
+    return !row_major(o) && column_major(o) && !(index == HONE_MATMUL_B && hone_matmul_packed_b(p));
+}
+
+/* Where the scales or zeros of weights lie where that is not told: along k first where b is t. */
+static bool usual_groups(const hone_matmul_problem *p, bool across, hone_matmul_groups *lie)
+{
+    const int64_t rows = hone_matmul_group_count(p->k, p->group_k), columns = hone_matmul_group_count(p->n, p->group_n);
+    int64_t       places;
+    *lie = (hone_matmul_groups){.row = across ? 1 : columns, .column = across ? rows : 1};
+    if (p->batch_rank == 0) return true;
+    return hone_extent_mul(rows, columns, &places) && hone_matmul_dense_batch(p, places, lie->batch);
 }
 
 /* What the strides of a step are where they are not told; kind is set. */
@@ -143,6 +176,33 @@ static void add_list(hone_text *text, const char *key, const int64_t *values, in
     for (int i = 0; i < count; i++) hone_text_add(text, "%s%" PRId64, i ? "x" : "", values[i]);
 }
 
+static void print_groups(hone_text *text, const hone_matmul_problem *p, bool across, int s, int bs,
+                         const hone_matmul_groups *lie)
+{
+    hone_matmul_groups usual;
+    bool               known = usual_groups(p, across, &usual);
+    if (lie->row != usual.row || lie->column != usual.column)
+        add_list(text, keys[s], (int64_t[]){lie->row, lie->column}, 2);
+    if (p->batch_rank && (!known || memcmp(usual.batch, lie->batch, sizeof usual.batch) != 0))
+        add_list(text, keys[bs], lie->batch, p->batch_rank);
+}
+
+/* What is told of weights alone. */
+static void print_scaled(hone_text *text, hone_matmul_problem *p)
+{
+    operand b = operand_at(p, HONE_MATMUL_B);
+    bool    across = told_across(p, HONE_MATMUL_B, &b), zeros = p->zeros & HONE_MATMUL_ZERO_GROUPS;
+    if (p->group_n != 1)
+        add_list(text, keys[KEY_GROUP], (int64_t[]){p->group_k, p->group_n}, 2);
+    else if (p->group_k)
+        add_list(text, keys[KEY_GROUP], &p->group_k, 1);
+    if (p->type_scale != HONE_F32)
+        hone_text_add(text, " %s=%s", keys[KEY_SCALES], hone_dtype_name((hone_dtype)p->type_scale));
+    if (zeros) hone_text_add(text, " %s=1", keys[KEY_ZEROS]);
+    print_groups(text, p, across, KEY_SCALES_S, KEY_SCALES_BS, &p->scale);
+    if (zeros) print_groups(text, p, across, KEY_ZEROS_S, KEY_ZEROS_BS, &p->zero);
+}
+
 void hone_matmul_print(const void *problem, char *out, size_t capacity)
 {
     hone_matmul_problem p;
@@ -156,8 +216,7 @@ void hone_matmul_print(const void *problem, char *out, size_t capacity)
     hone_text_add(&text, " ");
     for (int i = HONE_MATMUL_A; i <= HONE_MATMUL_B; i++) {
         operand o = operand_at(&p, i);
-        bool    across = !row_major(&o) && column_major(&o) && !(i == HONE_MATMUL_B && hone_matmul_packed_b(&p));
-        hone_text_add(&text, "%c", across ? 't' : 'n');
+        hone_text_add(&text, "%c", told_across(&p, i, &o) ? 't' : 'n');
     }
     hone_text_add(&text, " %" PRId64 "x%" PRId64 "x%" PRId64, p.m, p.n, p.k);
     for (int i = 0; i < p.step_count; i++) {
@@ -180,12 +239,13 @@ void hone_matmul_print(const void *problem, char *out, size_t capacity)
                 hone_text_add(&text, " b_bytes=%" PRId64, p.b_bytes);
             rows = columns = false;
         }
-        if (rows && *o.row != o.columns) add_list(&text, keys[KEY_LD + i], o.row, 1);
-        if (columns && *o.column != o.rows) add_list(&text, keys[KEY_LD + i], o.column, 1);
+        if (rows && *o.row != o.usual_row) add_list(&text, keys[KEY_LD + i], o.row, 1);
+        if (columns && *o.column != o.usual_column) add_list(&text, keys[KEY_LD + i], o.column, 1);
         if (!rows && !columns && !packed) add_list(&text, keys[KEY_S + i], (int64_t[]){*o.row, *o.column}, 2);
         if (p.batch_rank && (!usual_batch(&p, &o, usual) || memcmp(usual, o.batch, sizeof usual) != 0))
             add_list(&text, keys[KEY_BS + i], o.batch, p.batch_rank);
     }
+    if (hone_matmul_is_scaled(&p)) print_scaled(&text, &p);
     for (int i = 0; i < p.step_count; i++) {
         hone_epilogue_step usual = {.kind = p.step[i].kind}, *step = &p.step[i];
         hone_step_operand  form = hone_step_operand_of((hone_step_kind)step->kind);
@@ -216,6 +276,7 @@ typedef struct said {
     int     count[KEY_COUNT];
     int64_t value[KEY_COUNT][HONE_BATCH_MAX];
     char    layout[HONE_LAYOUT_NAME_MAX];
+    uint8_t scales;
 } said;
 
 static const char *nearest_of(hone_word word, const char *const *names, int count)
@@ -244,8 +305,9 @@ static bool piece_next(hone_word *rest, hone_word *out)
 
 static hone_status type_parse(hone_word word, uint8_t *out)
 {
-    static const char *const names[] = {"f32", "f64", "bf16", "f16", "s8", "u8", "s32"};
-    static const hone_dtype  types[] = {HONE_F32, HONE_F64, HONE_BF16, HONE_F16, HONE_S8, HONE_U8, HONE_S32};
+    static const char *const names[] = {"f32", "f64", "bf16", "f16", "s8", "u8", "s32", "s4", "u4"};
+    static const hone_dtype  types[] = {HONE_F32, HONE_F64, HONE_BF16, HONE_F16, HONE_S8,
+                                        HONE_U8,  HONE_S32, HONE_S4,   HONE_U4};
     enum { COUNT = sizeof names / sizeof *names };
     for (int i = 0; i < COUNT; i++)
         if (hone_word_is(word, names[i])) {
@@ -342,6 +404,10 @@ static hone_status key_parse(hone_word word, said *s)
         s->count[key] = 1;
         return accuracy_parse(value, s->value[key]);
     }
+    if (key == KEY_SCALES) {
+        s->count[key] = 1;
+        return type_parse(value, &s->scales);
+    }
     if (key == KEY_LAYOUT) {
         s->count[key] = 1;
         HONE_CHECK(value.length < sizeof s->layout, HONE_ERROR_FORMAT,
@@ -376,7 +442,8 @@ static hone_status packed_parse(const said *s, char letter, hone_matmul_problem 
 {
     operand o = operand_at(p, HONE_MATMUL_B);
     int     ld = KEY_LD + HONE_MATMUL_B, whole = KEY_S + HONE_MATMUL_B, batch = KEY_BS + HONE_MATMUL_B;
-    int64_t size = hone_dtype_bits((hone_dtype)p->type_b) / 8, width = hone_matmul_layout_width(s->layout);
+    int     bits = hone_dtype_bits((hone_dtype)p->type_b);
+    int64_t width = hone_matmul_layout_width(s->layout);
     HONE_CHECK(!s->count[ld] && !s->count[whole], HONE_ERROR_FORMAT, "matmul: '%s' is given, but b is packed as %s",
                keys[s->count[ld] ? ld : whole], s->layout);
     HONE_CHECK(letter == 'n', HONE_ERROR_FORMAT, "matmul: b is packed as %s, which counts as n, not %c", s->layout,
@@ -388,7 +455,7 @@ static hone_status packed_parse(const said *s, char letter, hone_matmul_problem 
     memcpy(p->b_layout, s->layout, sizeof p->b_layout);
     p->b_bytes = s->value[KEY_BYTES][0];
     HONE_CHECK(!width ||
-                   hone_matmul_layout_bytes(width, hone_matmul_layout_group(s->layout), size, p->k, p->n, &p->b_bytes),
+                   hone_matmul_layout_bytes(width, hone_matmul_layout_group(s->layout), bits, p->k, p->n, &p->b_bytes),
                HONE_ERROR_OVERFLOW, "matmul: b as %s does not fit in 63 bits", s->layout);
     if (s->count[batch])
         memcpy(o.batch, s->value[batch], sizeof s->value[batch]);
@@ -402,7 +469,7 @@ static hone_status operand_parse(const said *s, int index, char letter, hone_mat
 {
     operand o = operand_at(p, index);
     int     ld = KEY_LD + index, whole = KEY_S + index, batch = KEY_BS + index;
-    int64_t least = letter == 't' ? o.rows : o.columns, *lead = letter == 't' ? o.column : o.row;
+    int64_t least = letter == 't' ? o.usual_column : o.usual_row, *lead = letter == 't' ? o.column : o.row;
     HONE_CHECK(!s->count[ld] || !s->count[whole], HONE_ERROR_FORMAT, "matmul: '%s' and '%s' both tell one thing",
                keys[ld], keys[whole]);
     HONE_TRY(counted(s, ld, 1));
@@ -458,11 +525,54 @@ static hone_status flag_parse(const said *s, int key, uint8_t *out)
     return HONE_OK;
 }
 
+static hone_status groups_parse(const said *s, int s_key, int bs_key, bool across, const hone_matmul_problem *p,
+                                hone_matmul_groups *lie)
+{
+    HONE_TRY(counted(s, s_key, 2));
+    HONE_TRY(counted(s, bs_key, p->batch_rank));
+    HONE_CHECK(usual_groups(p, across, lie) || s->count[bs_key], HONE_ERROR_OVERFLOW,
+               "matmul: dense batch strides of '%s' do not fit in 63 bits", keys[s_key]);
+    if (s->count[s_key]) lie->row = s->value[s_key][0], lie->column = s->value[s_key][1];
+    if (s->count[bs_key]) memcpy(lie->batch, s->value[bs_key], sizeof lie->batch);
+    return HONE_OK;
+}
+
+/* Whole numbers beside real ones are weights. */
+static hone_status scaled_parse(const said *s, char letter, hone_matmul_problem *p)
+{
+    uint8_t zeros;
+    bool    across = letter == 't';
+    if (!hone_dtype_floats((hone_dtype)p->type_a) || hone_dtype_floats((hone_dtype)p->type_b)) {
+        for (int key = KEY_GROUP; key < KEY_COUNT; key++)
+            HONE_CHECK(!s->count[key], HONE_ERROR_FORMAT,
+                       "matmul: '%s' is given, which goes with weights of few bits beside real numbers, f32:s4:f32 say",
+                       keys[key]);
+        return HONE_OK;
+    }
+    p->type_scale = s->count[KEY_SCALES] ? s->scales : HONE_F32;
+    p->group_n = 1;
+    HONE_CHECK(s->count[KEY_GROUP] <= 2, HONE_ERROR_FORMAT, "matmul: 'group' has %d numbers, it should have 1 or 2",
+               s->count[KEY_GROUP]);
+    if (s->count[KEY_GROUP] >= 1) p->group_k = s->value[KEY_GROUP][0];
+    if (s->count[KEY_GROUP] == 2) p->group_n = s->value[KEY_GROUP][1];
+    HONE_CHECK(p->group_k >= 0 && p->group_n >= 0, HONE_ERROR_FORMAT,
+               "matmul: group=%" PRId64 "x%" PRId64 " should be two numbers from 0 on", p->group_k, p->group_n);
+    HONE_TRY(flag_parse(s, KEY_ZEROS, &zeros));
+    HONE_TRY(groups_parse(s, KEY_SCALES_S, KEY_SCALES_BS, across, p, &p->scale));
+    if (!zeros) {
+        HONE_CHECK(!s->count[KEY_ZEROS_S] && !s->count[KEY_ZEROS_BS], HONE_ERROR_FORMAT,
+                   "matmul: it is told where zeros lie, but zeros=1 is not");
+        return HONE_OK;
+    }
+    p->zeros |= HONE_MATMUL_ZERO_GROUPS;
+    return groups_parse(s, KEY_ZEROS_S, KEY_ZEROS_BS, across, p, &p->zero);
+}
+
 hone_status hone_matmul_parse(const char *text, void *problem)
 {
     hone_matmul_problem *p = problem;
     hone_word            type, layout, size, word;
-    said                 s = {{0}, {{0}}, {0}};
+    said                 s = {{0}, {{0}}, {0}, 0};
     int64_t              sizes[3];
     memset(p, 0, sizeof *p);
     HONE_CHECK(hone_word_next(&text, &type), HONE_ERROR_FORMAT,
@@ -494,6 +604,7 @@ hone_status hone_matmul_parse(const char *text, void *problem)
     HONE_TRY(operand_parse(&s, HONE_MATMUL_A, layout.at[0], p));
     HONE_TRY(operand_parse(&s, HONE_MATMUL_B, layout.at[1], p));
     HONE_TRY(operand_parse(&s, HONE_MATMUL_C, 'n', p));
+    HONE_TRY(scaled_parse(&s, layout.at[1], p));
     for (int i = 0; i < HONE_STEPS_MAX; i++) HONE_TRY(step_parse(&s, i, p));
     return hone_matmul_check(p);
 }

@@ -129,7 +129,7 @@ int hone_matmul_tile_layouts(const hone_request *request, int role, hone_layout 
         snprintf(layout.name, sizeof layout.name, "n%d", tile->n);
         for (int j = 0; j < count; j++) known |= !strcmp(out[j].name, layout.name);
         if (known ||
-            !hone_matmul_layout_bytes(tile->n, 1, hone_dtype_bits(tile->type) / 8, p->k, p->n, &layout.bytes))
+            !hone_matmul_layout_bytes(tile->n, 1, hone_dtype_bits(tile->type), p->k, p->n, &layout.bytes))
             continue;
         out[count++] = layout;
     }

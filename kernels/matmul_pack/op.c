@@ -23,9 +23,9 @@ static int64_t group_of(const hone_matmul_pack_problem *p)
     return hone_matmul_layout_group(p->layout);
 }
 
-static int64_t element_bytes(const hone_matmul_pack_problem *p)
+static int element_bits(const hone_matmul_pack_problem *p)
 {
-    return hone_dtype_bits((hone_dtype)p->type) / 8;
+    return hone_dtype_bits((hone_dtype)p->type);
 }
 
 /* --- arguments ------------------------------------------------------------------------------------------------ */
@@ -47,7 +47,7 @@ static hone_role packed_role(const hone_matmul_pack_problem *p)
     return (hone_role){.type = (hone_dtype)p->type,
                        .rank = 4,
                        .shape = {p->count, hone_divide_up(p->n, width), lines, line},
-                       .stride = {p->bytes / element_bytes(p), lines * line, line, 1}};
+                       .stride = {p->bytes * 8 / element_bits(p), lines * line, line, 1}};
 }
 
 static int pack_roles(const void *problem, hone_role roles[HONE_ROLES_MAX])
@@ -91,7 +91,7 @@ static hone_status pack_check(const void *problem)
         "matmul_pack: '%.*s' is no layout: hone's own are n1 .. n%d (n32 or n32k4, say), those of a kernel have a ':'",
         HONE_LAYOUT_NAME_MAX, p->layout, HONE_MATMUL_WIDTH_MAX);
     bool fits =
-        !width_of(p) || hone_matmul_layout_bytes(width_of(p), group_of(p), element_bytes(p), p->k, p->n, &bytes);
+        !width_of(p) || hone_matmul_layout_bytes(width_of(p), group_of(p), element_bits(p), p->k, p->n, &bytes);
     HONE_CHECK(!fits || (p->bytes == bytes && bytes >= 0), HONE_ERROR_ARGUMENT,
                "matmul_pack: one matrix takes %" PRId64 " bytes as %s, where %" PRId64 " are told",
                width_of(p) ? bytes : 0, p->layout, p->bytes);
@@ -223,7 +223,7 @@ static hone_status pack_parse(const char *text, void *problem)
                      : "matmul_pack: 'b_bytes' is missing: only the kernel that offers b=%s knows what it takes",
                p->layout);
     p->bytes = s.value[KEY_BYTES][0];
-    HONE_CHECK(!width || hone_matmul_layout_bytes(width, group_of(p), element_bytes(p), p->k, p->n, &p->bytes),
+    HONE_CHECK(!width || hone_matmul_layout_bytes(width, group_of(p), element_bits(p), p->k, p->n, &p->bytes),
                HONE_ERROR_OVERFLOW, "matmul_pack: %" PRId64 "x%" PRId64 " as %s does not fit in 63 bits", p->k, p->n,
                p->layout);
     HONE_TRY(strides_parse(&s, across, p));
@@ -235,7 +235,7 @@ static hone_status pack_parse(const char *text, void *problem)
 static hone_cost pack_cost(const void *problem)
 {
     const hone_matmul_pack_problem *p = problem;
-    double plain = (double)p->count * (double)p->k * (double)p->n * (double)element_bytes(p);
+    double plain = (double)p->count * (double)p->k * (double)p->n * element_bits(p) / 8;
     double packed = (double)p->count * (double)p->bytes;
     return (hone_cost){0, plain, p->unpack ? plain : packed};
 }
@@ -262,7 +262,7 @@ static void pack_random(uint64_t seed, double flops, void *problem)
     while ((double)(p->k * p->n * p->count) > flops && p->n > 1) p->n = p->n / 2 + 1 < p->n ? p->n / 2 + 1 : 1;
     int64_t group = hone_random_below(r, 3) ? 1 : hone_random_below(r, 2) ? 2 : 4;
     snprintf(p->layout, sizeof p->layout, group > 1 ? "n%dk%d" : "n%d", (int)width, (int)group);
-    hone_matmul_layout_bytes(width, group_of(p), element_bytes(p), p->k, p->n, &p->bytes);
+    hone_matmul_layout_bytes(width, group_of(p), element_bits(p), p->k, p->n, &p->bytes);
 
     bool    across = hone_random_below(r, 10) < 4, plain = hone_random_below(r, 3) == 0;
     int64_t gap = plain ? 0 : between(r, 0, 9), first = plain || hone_random_below(r, 6) ? 1 : between(r, 2, 3);

@@ -83,6 +83,7 @@ static void elements_are_rounded_once_and_held(void **state)
     } cases[] = {{HONE_S8, 127.4, 127},     {HONE_S8, 127.5, 127},   {HONE_S8, -128.6, -128}, {HONE_S8, 2.5, 2},
                  {HONE_S8, 3.5, 4},         {HONE_S8, -0.5, 0},      {HONE_U8, -1, 0},        {HONE_U8, 255.5, 255},
                  {HONE_U8, 254.5, 254},     {HONE_S4, 7.5, 7},       {HONE_S4, -9, -8},       {HONE_S4, -2.5, -2},
+                 {HONE_U4, 15.5, 15},     {HONE_U4, -1, 0},        {HONE_U4, 8.5, 8},
                  {HONE_S32, 0x1p31, 0x1p31 - 1}, {HONE_S32, -0x1p33, -0x1p31}, {HONE_S32, 1.5, 2},
                  {HONE_S64, 0x1p40 + 1, 0x1p40 + 1}, {HONE_S8, INFINITY, 127}, {HONE_U8, NAN, 0},
                  {HONE_F32, 0.1, (double)0.1f}, {HONE_F64, 0.1, 0.1}, {HONE_BF16, 257, 256}, {HONE_F16, 2049, 2048}};

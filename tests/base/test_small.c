@@ -88,8 +88,8 @@ static void types_have_names_and_sizes(void **state)
     assert_int_equal(hone_dtype_bits(HONE_F64), 64);
     for (int number = -2; number < 100; number++) {
         assert_non_null(hone_dtype_name((hone_dtype)number));
-        if (number < 1 || number > HONE_S4) assert_int_equal(hone_dtype_bits((hone_dtype)number), 0);
-        if (number < 1 || number > HONE_S4) assert_string_equal(hone_dtype_name((hone_dtype)number), "?");
+        if (number < 1 || number > HONE_U4) assert_int_equal(hone_dtype_bits((hone_dtype)number), 0);
+        if (number < 1 || number > HONE_U4) assert_string_equal(hone_dtype_name((hone_dtype)number), "?");
     }
 }
 
