@@ -10,7 +10,7 @@
 #include "backends/backend.h"
 
 #define HONE_PROBLEM_MAX      1024 /* bytes of the largest problem struct */
-#define HONE_PROBLEM_TEXT_MAX 1024
+#define HONE_PROBLEM_TEXT_MAX 1536
 #define HONE_ROLES_MAX        16
 #define HONE_SCALARS_MAX      16
 #define HONE_LAYOUT_NAME_MAX  32 /* bytes of a layout's tag, with the zero at its end */

@@ -59,6 +59,10 @@ hone_status hone_rt_view_of(const hone_tensor *t, const hone_be_device *device, 
     HONE_CHECK(bits, HONE_ERROR_TYPE, "%s has the type %d, which is none", what, (int)t->dtype);
     int64_t bytes = bits / 8 ? bits / 8 : 1; /* a power of two */
     HONE_TRY(reach(t, bytes, what, &count, out));
+    if (bits == 4) { /* two in a byte */
+        out->low = -((1 - out->low) / 2);
+        out->high = out->high / 2 + out->high % 2;
+    }
     out->span = (hone_span){0};
     if (data == HONE_RT_DATA_IGNORED) return HONE_OK;
     if (t->buffer) {

@@ -14,6 +14,7 @@
 enum { PLACE = 128, GUARD_LEAST = 512, GUARD_MOST = 16384, PATTERN = 0xff };
 
 /* What an output is filled with: a quiet NaN that no arithmetic makes; of whole numbers, some odd one. */
+static const double   unwritten_4 = 5;
 static const uint8_t  unwritten_8 = 0xa5u;
 static const uint16_t unwritten_16 = 0x7fe5u;
 static const uint32_t unwritten_32 = 0x7fe5a5a5u;
@@ -54,6 +55,7 @@ static void each_row(const hone_role *role, void (*row)(void *self, int64_t offs
 typedef struct mover {
     int64_t     columns, stride; /* in elements */
     int         size;
+    hone_dtype  type;
     char       *item, *got;
     const char *before;
 } mover;
@@ -70,9 +72,23 @@ static inline void copy_row(char *to, int64_t to_step, const char *from, int64_t
         for (int64_t i = 0; i < count; i++) memcpy(to + i * to_step, from + i * from_step, (size_t)size);
 }
 
+/* Of four bits: each has a byte of its own where they are gathered. */
+static void gather_halves(const mover *m, int64_t offset, int64_t at)
+{
+    for (int64_t i = 0; i < m->columns; i++) {
+        const int64_t place = offset + i * m->stride;
+        hone_element_store(m->type, m->got + at + i, 0, hone_element_load(m->type, m->item, place));
+        hone_element_store(m->type, m->item, place, hone_element_load(m->type, m->before, place));
+    }
+}
+
 static void gather_row(void *self, int64_t offset, int64_t at)
 {
     mover  *m = self;
+    if (hone_dtype_bits(m->type) < 8) {
+        gather_halves(m, offset, at);
+        return;
+    }
     int64_t step = m->stride * m->size;
     copy_row(m->got + at * m->size, m->size, m->item + offset * m->size, step, m->columns, m->size);
     copy_row(m->item + offset * m->size, step, m->before + offset * m->size, step, m->columns, m->size);
@@ -82,6 +98,9 @@ static void fill_row(void *self, int64_t offset, int64_t at)
 {
     mover      *m = self;
     (void)at;
+    for (int64_t i = 0; hone_dtype_bits(m->type) < 8 && i < m->columns; i++)
+        hone_element_store(m->type, m->item, offset + i * m->stride, unwritten_4);
+    if (hone_dtype_bits(m->type) < 8) return;
     copy_row(m->item + offset * m->size, m->stride * m->size, unwritten(m->size), 0, m->columns, m->size);
 }
 
@@ -100,6 +119,7 @@ static void each_item(hone_judge_memory *m, char *memory, const char *before,
         mover move = {role->rank ? role->shape[role->rank - 1] : 1,
                       role->rank ? role->stride[role->rank - 1] : 1,
                       m->element_bytes,
+                      role->type,
                       memory + item_place(m, i),
                       m->got ? m->got + i * m->count * m->element_bytes : NULL,
                       before ? before + item_place(m, i) : NULL};
@@ -110,11 +130,13 @@ static void each_item(hone_judge_memory *m, char *memory, const char *before,
 bool hone_judge_unwritten(const hone_judge_memory *m, int64_t element)
 {
     size_t size = (size_t)m->element_bytes;
+    if (hone_dtype_bits(m->role.type) < 8) return hone_judge_value(m, m->got, element) == unwritten_4;
     return memcmp(m->got + element * m->element_bytes, unwritten(m->element_bytes), size) == 0;
 }
 
 double hone_judge_value(const hone_judge_memory *m, const char *elements, int64_t element)
 {
+    if (hone_dtype_bits(m->role.type) < 8) return hone_element_load(m->role.type, elements + element, 0);
     return hone_element_load(m->role.type, elements, element);
 }
 
@@ -140,11 +162,10 @@ static hone_status memory_make(hone_judge_case *c, hone_judge_memory *m)
     int64_t low, high, widest = 0;
     hone_role_extent(&m->role, &low, &high);
     m->element_bytes = (int)hone_max(hone_dtype_bits(m->role.type) / 8, 1);
-    /* element by element; of inputs, which no launch may change, all bytes alike */
-    bool seen = (hone_dtype_bits(m->role.type) >= 8 || m->direction == HONE_IN) && !m->role.opaque;
-    HONE_CHECK(seen || (m->role.opaque && c->opaque && m->direction == HONE_IN), HONE_ERROR_UNSUPPORTED,
-               "judge: %s is %s%s", m->role.name, hone_dtype_name(m->role.type),
-               m->role.opaque ? ", in a layout that only its kernel knows; judge what reads it" : "");
+    bool seen = !m->role.opaque; /* element by element */
+    HONE_CHECK(seen || (c->opaque && m->direction == HONE_IN), HONE_ERROR_UNSUPPORTED,
+               "judge: %s is %s, in a layout that only its kernel knows; judge what reads it", m->role.name,
+               hone_dtype_name(m->role.type));
     m->count = hone_role_count(&m->role);
     m->items = m->role.indirect ? m->role.items : 1;
     for (int d = 0; d < m->role.rank; d++)

@@ -17,7 +17,7 @@ typedef struct hone_judge_memory {
     int            alias;     /* the argument whose memory this is; -1: its own */
     int64_t        items, count; /* count: elements of one item */
     size_t         guard, bytes, item_bytes, first; /* first: element 0, ..., 0 of item 0, from the beginning */
-    int            element_bytes;
+    int            element_bytes; /* gathered; of four bits, 1 */
     char          *live, *before[HONE_DATA_COUNT];
     void         **table, **table_before[HONE_DATA_COUNT]; /* indirect: pointers; with a guard on both sides */
     char          *got;   /* outputs: what a launch left, elements in row-major order */

@@ -69,6 +69,9 @@ typedef struct hone_matmul_options {
     hone_step steps[HONE_STEPS_MAX];
     double    a_zero; /* zero points, whole numbers that a's and b's types hold: (a - a_zero) (b - b_zero) are */
     double    b_zero; /* ... multiplied; of whole numbers alone, else 0 */
+    const hone_tensor *b_scales; /* weights of few bits: b stands for (b - b_zeros) * b_scales; NULL: for itself */
+    const hone_tensor *b_zeros;  /* of b_scales' type and shape; NULL: 0 */
+    int64_t            b_group;  /* how many consecutive k share a scale; 0: all of them */
 } hone_matmul_options;
 
 /** alpha 1, beta 0, no steps: start from this, then set what differs. */
@@ -80,7 +83,7 @@ typedef struct hone_matmul_options {
                 HONE_STEP_NONE, 0.0, 0                                                                                 \
             }                                                                                                          \
         },                                                                                                             \
-            0.0, 0.0                                                                                                   \
+            0.0, 0.0, 0, 0, 0                                                                                          \
     }
 
 /** c = a * b, with what `options` adds (NULL: nothing), queued on `stream`; may return before it is done.
@@ -88,11 +91,14 @@ typedef struct hone_matmul_options {
  *  and b broadcast against c's. All f64, or each of them f32, bf16 or f16: then products are summed, and steps
  *  are done, in f32, and c is rounded once, to nearest even. Or a is u8 or s8, b s8, and c s32, f32, s8 or u8: then
  *  (a - a_zero) (b - b_zero) are summed in 32 bits, which wrap, what follows is f32, and c is rounded to nearest even
- *  and held at the ends of its type (NaN: 0); with alpha 1, no beta and no steps an s32 c is the sum itself. An extent
- * of 0 is legal: an empty c is left alone, and k = 0 gives epilogue(beta * c). Operands are borrowed until the stream
- * passes. Without beta c is never read. HONE_ERROR_SHAPE, _TYPE, _OVERLAP (c must not share an element with an input or
- * with itself; a residual may be exactly c), _OVERFLOW, _ARGUMENT, and _UNSUPPORTED (more than three batch dimensions
- * that cannot be merged): c is untouched. One stream, one thread at a time. */
+ *  and held at the ends of its type (NaN: 0); with alpha 1, no beta and no steps an s32 c is the sum itself. Or b is
+ * s8, u8, s4 or u4 with options->b_scales, [...] x ceil(k / b_group) x n of f32, bf16 or f16, beside an a and a c of
+ * these: then (b - b_zeros) * b_scales, as f32 has it, is multiplied; of four bits two elements lie in a byte, the low
+ * half first, along n or along k, and all other strides of b are even. An extent of 0 is legal: an empty c is left
+ * alone, and k = 0 gives epilogue(beta * c). Operands are borrowed until the stream passes. Without beta c is never
+ * read. HONE_ERROR_SHAPE, _TYPE, _OVERLAP (c must not share an element with an input or with itself; a residual may be
+ * exactly c), _OVERFLOW, _ARGUMENT, and _UNSUPPORTED (more than three batch dimensions that cannot be merged): c is
+ * untouched. One stream, one thread at a time. */
 HONE_API HONE_MUST_USE hone_status hone_matmul(hone_stream *stream, const hone_tensor *a, const hone_tensor *b,
                                                hone_tensor *c, const hone_matmul_options *options);
 

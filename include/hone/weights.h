@@ -26,12 +26,14 @@ typedef struct hone_matmul_pack_options {
     size_t      size;      /* sizeof(hone_matmul_pack_options) */
     int64_t     m_typical; /* the rows that products will mostly have; 0: not known, 128 are thought of */
     const char *layout;    /* a name; NULL: the one that the quickest kernel for such products likes best */
+    hone_dtype  a_type;  /* the type of a in such products; HONE_DTYPE_NONE: b's, u8 for s8, f32 for u8, s4 and u4 */
+    int64_t     b_group; /* weights of few bits, whose scales are told with each product: how many k share one */
 } hone_matmul_pack_options;
 
 /** Nothing known of the products, the best layout: start from this, then set what differs. */
 #define HONE_MATMUL_PACK_OPTIONS                                                                                       \
     {                                                                                                                  \
-        sizeof(hone_matmul_pack_options), 0, 0                                                                         \
+        sizeof(hone_matmul_pack_options), 0, 0, HONE_DTYPE_NONE, 0                                                     \
     }
 
 /** Packs b, [...] x k x n with any strides, on `stream`, into memory of its device; `options` may be NULL. b is

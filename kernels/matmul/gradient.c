@@ -26,6 +26,9 @@
  * relu that is the last step is told from c itself. What a store step wrote is for this pass; it has no gradient of its
  * own.
  *
+ * Weights of few bits are whole numbers, which have no gradient, and neither have their scales and zeros here: they are
+ * frozen, and what is trained stands beside them. da is a product with them transposed, groups and all.
+ *
  * Each gradient is of its argument's type, and what lies between is of c's: sums are f32 (f64) inside each product. */
 #include <string.h>
 
@@ -322,7 +325,7 @@ static unsigned summed_by(const hone_matmul_problem *p, int gradient_of)
 
 static bool long_enough(const hone_matmul_problem *p)
 {
-    return p->m >= LEAST && p->n >= LEAST && p->k >= LEAST && hone_matmul_batch(p) > 0;
+    return p->m >= LEAST && p->n >= LEAST && p->k >= LEAST && hone_matmul_batch(p) > 0 && !hone_matmul_is_scaled(p);
 }
 
 static bool is_factor(hone_step_kind kind)
@@ -382,6 +385,20 @@ static void by_the_way(builder *b, hone_gradient_step *step, bool as_a, unsigned
     step->also_of = HONE_MATMUL_STEP0 + bias - 1;
 }
 
+/* The scales of weights in the product with their transpose: rows and columns, and their groups, change places. */
+static void transpose_groups(const hone_matmul_problem *forward, hone_matmul_problem *p)
+{
+    const hone_matmul_groups *from[] = {&forward->scale, &forward->zero};
+    hone_matmul_groups       *to[] = {&p->scale, &p->zero};
+    p->type_scale = forward->type_scale;
+    p->zeros = forward->zeros;
+    p->group_k = forward->group_n, p->group_n = forward->group_k;
+    for (int i = 0; i < 2; i++) {
+        to[i]->row = from[i]->column, to[i]->column = from[i]->row;
+        memcpy(to[i]->batch, from[i]->batch, sizeof to[i]->batch);
+    }
+}
+
 /* alpha * x * y^T over the last dimension of both and all of the batch that the result repeats: where `batch`, the
  * result's batch strides, are 0. x is [..] rows x k, y is [..] columns x k. */
 static hone_status product(builder *b, view x, view y, hone_dtype type, int64_t row, int64_t column,
@@ -389,9 +406,13 @@ static hone_status product(builder *b, view x, view y, hone_dtype type, int64_t 
 {
     int      batches = x.rank - 2, rows = batches, inner = batches + 1;
     unsigned summed = 1u << inner;
+    bool     y_scaled = hone_matmul_is_scaled(b->p) && gradient_of == HONE_MATMUL_A;
     int64_t  along_x, along_y;
     for (int i = 0; i < batches; i++)
         if (batch[i] == 0 && x.shape[i] != 1) summed |= 1u << i;
+    HONE_CHECK(!y_scaled || summed == 1u << inner, HONE_ERROR_UNSUPPORTED,
+               "matmul: the batch shares a, so that its gradient is summed over weights with scales of their own; give "
+               "each matrix of the batch an a");
     if (!one_stride(&x, summed, &along_x)) {
         HONE_TRY(reordered(b, &x, summed));
         one_stride(&x, summed, &along_x);
@@ -418,6 +439,11 @@ static hone_status product(builder *b, view x, view y, hone_dtype type, int64_t 
     source(step, HONE_MATMUL_A, x.from);
     source(step, HONE_MATMUL_B, y.from);
     by_the_way(b, step, gradient_of == HONE_MATMUL_A, summed);
+    if (y_scaled) {
+        transpose_groups(b->p, p);
+        source(step, HONE_MATMUL_B_SCALES, (hone_source){0, HONE_FROM_FORWARD, HONE_MATMUL_B_SCALES});
+        if (p->zeros) source(step, HONE_MATMUL_B_ZEROS, (hone_source){0, HONE_FROM_FORWARD, HONE_MATMUL_B_ZEROS});
+    }
     return done(b, step, gradient_of);
 }
 
@@ -541,7 +567,7 @@ hone_status hone_matmul_gradient(const void *problem, hone_gradient *out)
     view at_a = view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_A, p->type_a, p->m, p->k, p->a_row, p->a_column, p->a_batch);
     view at_b = view_of(p, HONE_FROM_FORWARD, HONE_MATMUL_B, p->type_b, p->k, p->n, p->b_row, p->b_column, p->b_batch);
     if (p->m && p->k) HONE_TRY(product(&b, b.d, at_b, at_a.type, p->a_row, p->a_column, p->a_batch, HONE_MATMUL_A));
-    if (p->k && p->n)
+    if (p->k && p->n && !hone_matmul_is_scaled(p))
         HONE_TRY(product(&b, swapped(at_a), swapped(b.d), at_b.type, p->b_row, p->b_column, p->b_batch, HONE_MATMUL_B));
     if (p->reads_c) {
         if (b.waiting > HONE_STEPS_MAX - 2) HONE_TRY(settle(&b)); /* D itself is one step, beta another */

@@ -36,7 +36,8 @@ static inline int64_t hone_matmul_layout_width(const char *tag)
         if (i > 4) return 0;
         width = 10 * width + tag[i] - '0';
     }
-    if (tag[i] && (tag[i] != 'k' || (tag[i + 1] != '2' && tag[i + 1] != '4' && tag[i + 1] != '8') || tag[i + 2])) return 0;
+    if (tag[i] && (tag[i] != 'k' || (tag[i + 1] != '2' && tag[i + 1] != '4' && tag[i + 1] != '8') || tag[i + 2]))
+        return 0;
     return width <= HONE_MATMUL_WIDTH_MAX ? width : 0;
 }
 
@@ -79,6 +80,21 @@ static inline bool hone_matmul_layout_bytes(int64_t width, int64_t group, int el
     if (element_bits >= 8) return hone_extent_mul(elements, element_bits / 8, out);
     *out = elements / 2 + elements % 2;
     return true;
+}
+
+/* Does each line of a plain matrix begin with a byte? Of elements of four bits one of its strides must be 1 then, and
+ * the other even; strides of extents of 1 nobody follows. */
+static inline bool hone_matmul_lines_whole(int element_bits, int64_t k, int64_t n, int64_t row, int64_t column)
+{
+    const bool rows = (column == 1 || n <= 1) && (row % 2 == 0 || k <= 1);
+    const bool columns = (row == 1 || k <= 1) && (column % 2 == 0 || n <= 1);
+    return element_bits >= 8 || rows || columns;
+}
+
+/* What a line of so many elements takes at least: of four bits, pairs. */
+static inline int64_t hone_matmul_line(int element_bits, int64_t extent)
+{
+    return extent + (element_bits == 4 && extent % 2 && extent < INT64_MAX);
 }
 
 /* Where element (at, column) stands, of k rows. */

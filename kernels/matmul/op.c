@@ -169,8 +169,8 @@ static hone_status check_operand_step(const hone_matmul_problem *p, int index)
 {
     const hone_step_kind kind = (hone_step_kind)p->step[index].kind;
     const char          *name = hone_step_name(kind);
-    HONE_CHECK(!hone_matmul_integers(p), HONE_ERROR_UNSUPPORTED,
-               "matmul: step %d is '%s', and a and b are whole numbers; such steps are for products of real ones",
+    HONE_CHECK(!hone_matmul_integers(p) && !hone_matmul_is_scaled(p), HONE_ERROR_UNSUPPORTED,
+               "matmul: step %d is '%s', and a or b is of whole numbers; such steps are for products of real ones",
                index, name);
     HONE_CHECK(!p->pointers, HONE_ERROR_UNSUPPORTED,
                "matmul: step %d is '%s', whose operand is each product's own; arrays of pointers are told for a, b and "
@@ -327,13 +327,12 @@ static hone_status check_types(const hone_matmul_problem *p)
     return HONE_OK;
 }
 
-/* Elements of four bits: each line begins with a byte. Strides of extents of 1 nobody follows. */
+/* Elements of four bits: each line begins with a byte. */
 static hone_status check_halves(const hone_matmul_problem *p)
 {
-    if (hone_dtype_bits((hone_dtype)p->type_b) >= 8 || hone_matmul_packed_b(p)) return HONE_OK;
-    bool rows = (p->b_column == 1 || p->n <= 1) && (p->b_row % 2 == 0 || p->k <= 1);
-    bool columns = (p->b_row == 1 || p->k <= 1) && (p->b_column % 2 == 0 || p->n <= 1);
-    HONE_CHECK(rows || columns, HONE_ERROR_ARGUMENT,
+    const int bits = hone_dtype_bits((hone_dtype)p->type_b);
+    if (bits >= 8 || hone_matmul_packed_b(p)) return HONE_OK;
+    HONE_CHECK(hone_matmul_lines_whole(bits, p->k, p->n, p->b_row, p->b_column), HONE_ERROR_ARGUMENT,
                "matmul: b is %s, two in a byte, and its strides are %" PRId64 " and %" PRId64
                "; one should be 1 and the other even, so that each line begins with a byte",
                hone_dtype_name((hone_dtype)p->type_b), p->b_row, p->b_column);

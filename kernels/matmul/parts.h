@@ -33,6 +33,9 @@ bool hone_matmul_dense_batch(const hone_matmul_problem *p, int64_t matrix, int64
 /* The places that a rows x columns matrix takes from one of a batch to the next. False: it overflows. */
 bool hone_matmul_matrix_places(int64_t rows, int64_t columns, int64_t row, int64_t column, int64_t *out);
 
+/* Strides of scales or zeros along extents below 2, which nobody follows, as they are where the text does not tell. */
+void hone_matmul_groups_settle(const hone_matmul_problem *p, hone_matmul_groups *lie);
+
 /* A problem of this type and size, dense, no batch, no steps. */
 hone_matmul_problem hone_matmul_plain(hone_dtype type, int64_t m, int64_t n, int64_t k);
 

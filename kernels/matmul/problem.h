@@ -11,9 +11,9 @@
  *
  *     (b[k, n] - zeros[k / group_k, n / group_n]) * scales[k / group_k, n / group_n]
  *
- * group_k is as many k as share a scale, group_n as many columns (1, but where the gradient of a turns b round); 0: all.
- * Zeros are real numbers of the scales' type, and may be left out: 0. Elements of four bits lie two in a byte, the low
- * half first, along k or along n, and each line of them begins with a byte: all other strides of b are even.
+ * group_k is as many k as share a scale, group_n as many columns (1, but where the gradient of a turns b round); 0:
+ * all. Zeros are real numbers of the scales' type, and may be left out: 0. Elements of four bits lie two in a byte, the
+ * low half first, along k or along n, and each line of them begins with a byte: all other strides of b are even.
  *
  * As text, sizes first, then what is not the default:
  *
@@ -80,7 +80,7 @@ static inline bool hone_matmul_is_scaled(const hone_matmul_problem *p)
 /* How many groups there are along an extent, and which one an index is in. */
 static inline int64_t hone_matmul_group_count(int64_t extent, int64_t group)
 {
-    return extent == 0 ? 0 : group == 0 ? 1 : extent / group + (extent % group != 0);
+    return extent == 0 ? 0 : group <= 0 ? 1 : extent / group + (extent % group != 0);
 }
 static inline int64_t hone_matmul_group_of(int64_t index, int64_t group)
 {

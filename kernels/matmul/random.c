@@ -278,7 +278,8 @@ void hone_matmul_random(uint64_t seed, double flops, void *problem)
     int steps = chance(r, 50) ? (int)between(r, 1, HONE_STEPS_MAX) : 0;
     for (int i = 0; i < steps; i++) p->step[p->step_count++] = step(r, p);
     if (chance(r, 8)) pack_b(r, p);
-    const bool legal = !hone_matmul_packed_b(p) && !p->pointers && !hone_matmul_integers(p) && p->m && p->n;
+    const bool legal = !hone_matmul_packed_b(p) && !p->pointers && !hone_matmul_integers(p) &&
+                       !hone_matmul_is_scaled(p) && p->m && p->n;
     for (int more = legal && chance(r, 12) ? (int)between(r, 1, 3) : 0; more > 0 && p->step_count < HONE_STEPS_MAX;
          more--)
         p->step[p->step_count++] = operand_step(r, p);

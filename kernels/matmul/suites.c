@@ -153,6 +153,27 @@ static const char *const speed_f16[] = {SPEED("f16") NULL};
 static const char *const speed_s8[] = {SPEED("u8:s8:s32") "s8:s8:s32 nn 256x256x256",
                                        "u8:s8:f32 nn 128x768x768 +bias", NULL};
 
+/* Weights of few bits: one token and a few, by layers of 1 to 13 billion parameters; and what training and prompts do.
+ */
+#define WEIGHTS(types, how)                                                                                            \
+    types " nn 1x768x768" how, types " nn 1x3072x768" how, types " nn 1x768x3072" how, types " nn 1x4096x4096" how,    \
+    types " nn 2x4096x4096" how, types " nn 4x4096x4096" how, types " nn 8x4096x4096" how,                             \
+    types " nn 16x4096x4096" how, types " nn 1x11008x4096" how, types " nn 1x4096x11008" how,                          \
+    types " nn 8x11008x4096" how, types " nt 1x4096x4096" how, types " nt 4x4096x4096" how,                            \
+    types " nt 16x4096x4096" how, types " nt 1x11008x4096" how, types " nt 1x1000x2048" how,                           \
+    types " nn 128x4096x4096" how, types " nt 128x3072x768" how
+static const char *const speed_s4w[] = {WEIGHTS("f32:s4:f32", " group=128"),
+                                        "f32:u4:f32 nn 1x4096x4096 group=128 zeros=1",
+                                        "f32:u4:f32 nt 1x4096x4096 group=64 zeros=1",
+                                        "bf16:s4:bf16 nn 1x4096x4096 group=128 scales=bf16",
+                                        "bf16:u4:f32 nt 8x4096x4096 group=32 scales=bf16 zeros=1",
+                                        "f32:s4:f32 nt 128x4096x4096 group=1x128",
+                                        NULL};
+static const char *const speed_s8w[] = {WEIGHTS("f32:s8:f32", ""), "f32:u8:f32 nn 1x4096x4096 group=128 zeros=1",
+                                        "f32:s8:f32 nt 1x4096x4096 group=128",
+                                        "bf16:s8:bf16 nn 1x4096x4096 scales=bf16",
+                                        "f32:s8:f32 nt 128x4096x4096 group=1x0", NULL};
+
 /* Sizes drawn alike from 1 to 4096 in their logarithms, but for products below 2e3 and beyond 2e9 operations. */
 static const char *const drawn[] = {
     "f32 nn 2458x4x18", "f32 nn 159x17x1", "f32 nn 141x26x17", "f32 nn 1793x8x2072", "f32 nn 49x15x2",
@@ -179,10 +200,20 @@ const char *const *hone_matmul_suite(const char *name)
     static const struct {
         const char        *name;
         const char *const *problems;
-    } suites[] = {{"smoke", smoke}, {"quick", quick}, {"transformer", transformer}, {"full", full},
-                  {"convnet", convnet}, {"training", training},
-                  {"matmul-f32", speed}, {"matmul-bf16", speed_bf16}, {"matmul-f16", speed_f16},
-                  {"matmul-s8", speed_s8}, {"matmul-f32-drawn", drawn}, {"matmul-f32-tiny", tiny}};
+    } suites[] = {{"smoke", smoke},
+                  {"quick", quick},
+                  {"transformer", transformer},
+                  {"full", full},
+                  {"convnet", convnet},
+                  {"training", training},
+                  {"matmul-f32", speed},
+                  {"matmul-bf16", speed_bf16},
+                  {"matmul-f16", speed_f16},
+                  {"matmul-s8", speed_s8},
+                  {"matmul-s4w", speed_s4w},
+                  {"matmul-s8w", speed_s8w},
+                  {"matmul-f32-drawn", drawn},
+                  {"matmul-f32-tiny", tiny}};
     for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
         if (strcmp(suites[i].name, name) == 0) return suites[i].problems;
     return NULL;

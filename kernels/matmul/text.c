@@ -99,10 +99,9 @@ static operand operand_at(hone_matmul_problem *p, int index)
     switch (index) {
     case HONE_MATMUL_A: return (operand){p->m, p->k, &p->a_row, &p->a_column, p->a_batch, p->k, p->m};
     case HONE_MATMUL_B: {
-        bool    pairs = hone_dtype_bits((hone_dtype)p->type_b) == 4;
-        int64_t row = p->n + (pairs && p->n % 2 && p->n < INT64_MAX);
-        int64_t column = p->k + (pairs && p->k % 2 && p->k < INT64_MAX);
-        return (operand){p->k, p->n, &p->b_row, &p->b_column, p->b_batch, row, column};
+        int bits = hone_dtype_bits((hone_dtype)p->type_b);
+        return (operand){p->k,          p->n,       &p->b_row, &p->b_column,
+                         p->b_batch, hone_matmul_line(bits, p->n), hone_matmul_line(bits, p->k)};
     }
     default: return (operand){p->m, p->n, &p->c_row, &p->c_column, p->c_batch, p->n, p->m};
     }
@@ -126,8 +125,7 @@ static bool usual_batch(const hone_matmul_problem *p, const operand *o, int64_t 
     if (p->batch_rank == 0 || p->pointers) return true;
     if (o->batch == p->b_batch && hone_matmul_packed_b(p)) return hone_matmul_dense_batch(p, 1, stride);
     if (!hone_matmul_matrix_places(o->rows, o->columns, *o->row, *o->column, &places)) return false;
-    if (o->batch == p->b_batch && hone_dtype_bits((hone_dtype)p->type_b) == 4 && places < INT64_MAX)
-        places += places % 2;
+    if (o->batch == p->b_batch) places = hone_matmul_line(hone_dtype_bits((hone_dtype)p->type_b), places);
     return hone_matmul_dense_batch(p, places, stride);
 }
 
@@ -145,6 +143,18 @@ static bool usual_groups(const hone_matmul_problem *p, bool across, hone_matmul_
     *lie = (hone_matmul_groups){.row = across ? 1 : columns, .column = across ? rows : 1};
     if (p->batch_rank == 0) return true;
     return hone_extent_mul(rows, columns, &places) && hone_matmul_dense_batch(p, places, lie->batch);
+}
+
+void hone_matmul_groups_settle(const hone_matmul_problem *p, hone_matmul_groups *lie)
+{
+    const int64_t       rows = hone_matmul_group_count(p->k, p->group_k);
+    const int64_t       columns = hone_matmul_group_count(p->n, p->group_n);
+    hone_matmul_problem like = *p;
+    hone_matmul_groups  usual;
+    operand             b = operand_at(&like, HONE_MATMUL_B);
+    usual_groups(p, told_across(p, HONE_MATMUL_B, &b), &usual);
+    if (rows <= 1 || columns == 0) lie->row = usual.row;
+    if (columns <= 1 || rows == 0) lie->column = usual.column;
 }
 
 /* What the strides of a step are where they are not told; kind is set. */

@@ -13,6 +13,8 @@
 
 #define SAID(word) (int)((word).length < 48 ? (word).length : 48), (word).at
 
+static const uint8_t types[] = {HONE_F32, HONE_F64, HONE_BF16, HONE_F16, HONE_S8, HONE_U8, HONE_S4, HONE_U4};
+
 static int64_t width_of(const hone_matmul_pack_problem *p)
 {
     return hone_matmul_layout_width(p->layout);
@@ -76,8 +78,10 @@ static hone_status pack_check(const void *problem)
     static const uint8_t            zero[sizeof p->zero];
     hone_role                       roles[HONE_ROLES_MAX];
     int64_t                         bytes = p->bytes, all;
-    HONE_CHECK(hone_dtype_floats((hone_dtype)p->type) || p->type == HONE_S8, HONE_ERROR_TYPE,
-               "matmul_pack: the type is %s; it should be f32, f64, bf16, f16 or s8",
+    bool named = false;
+    for (size_t i = 0; i < sizeof types; i++) named |= p->type == types[i];
+    HONE_CHECK(named, HONE_ERROR_TYPE,
+               "matmul_pack: the type is %s; it should be f32, f64, bf16, f16, s8, u8, s4 or u4",
                hone_dtype_name((hone_dtype)p->type));
     HONE_CHECK(p->unpack <= 1 && !memcmp(p->zero, zero, sizeof zero), HONE_ERROR_ARGUMENT,
                "matmul_pack: a flag of the problem is neither 0 nor 1");
@@ -90,6 +94,12 @@ static hone_status pack_check(const void *problem)
         hone_matmul_layout_legal(p->layout), HONE_ERROR_ARGUMENT,
         "matmul_pack: '%.*s' is no layout: hone's own are n1 .. n%d (n32 or n32k4, say), those of a kernel have a ':'",
         HONE_LAYOUT_NAME_MAX, p->layout, HONE_MATMUL_WIDTH_MAX);
+    HONE_CHECK(hone_matmul_lines_whole(element_bits(p), p->k, p->n, p->row, p->column) &&
+                   (element_bits(p) >= 8 || p->matrix % 2 == 0),
+               HONE_ERROR_ARGUMENT,
+               "matmul_pack: the type is %s, two in a byte, and strides are %" PRId64 ", %" PRId64 ", %" PRId64
+               "; a row or a column should lie in one piece, and all other strides be even",
+               hone_dtype_name((hone_dtype)p->type), p->matrix, p->row, p->column);
     bool fits =
         !width_of(p) || hone_matmul_layout_bytes(width_of(p), group_of(p), element_bits(p), p->k, p->n, &bytes);
     HONE_CHECK(!fits || (p->bytes == bytes && bytes >= 0), HONE_ERROR_ARGUMENT,
@@ -119,7 +129,7 @@ static bool usual_matrix(const hone_matmul_pack_problem *p, int64_t *out)
     if (p->count == 1) return true;
     if (!hone_extent_mul(p->k, p->row, &down) || !hone_extent_mul(p->n, p->column, &along)) return false;
     if (down == INT64_MIN || along == INT64_MIN) return false;
-    *out = hone_max(down < 0 ? -down : down, along < 0 ? -along : along);
+    *out = hone_matmul_line(element_bits(p), hone_max(down < 0 ? -down : down, along < 0 ? -along : along));
     return true;
 }
 
@@ -127,15 +137,15 @@ static void pack_print(const void *problem, char *out, size_t capacity)
 {
     const hone_matmul_pack_problem *p = problem;
     hone_text                       text = hone_text_in(out, capacity);
-    bool    rows = p->column == 1 && p->row >= p->n, columns = !rows && p->row == 1 && p->column >= p->k;
-    int64_t matrix;
+    int64_t line = hone_matmul_line(element_bits(p), p->n), across = hone_matmul_line(element_bits(p), p->k), matrix;
+    bool    rows = p->column == 1 && p->row >= line, columns = !rows && p->row == 1 && p->column >= across;
     hone_text_add(&text, "%s %c %" PRId64 "x%" PRId64 " b=%.*s", hone_dtype_name((hone_dtype)p->type),
                   columns ? 't' : 'n', p->k, p->n, HONE_LAYOUT_NAME_MAX, p->layout);
     if (p->unpack) hone_text_add(&text, " unpack=1");
     if (p->count != 1) hone_text_add(&text, " batch=%" PRId64, p->count);
     if (!hone_matmul_layout_legal(p->layout) || !width_of(p)) hone_text_add(&text, " b_bytes=%" PRId64, p->bytes);
-    if (rows && p->row != p->n) hone_text_add(&text, " ld=%" PRId64, p->row);
-    if (columns && p->column != p->k) hone_text_add(&text, " ld=%" PRId64, p->column);
+    if (rows && p->row != line) hone_text_add(&text, " ld=%" PRId64, p->row);
+    if (columns && p->column != across) hone_text_add(&text, " ld=%" PRId64, p->column);
     if (!rows && !columns) hone_text_add(&text, " s=%" PRId64 "x%" PRId64, p->row, p->column);
     if (!usual_matrix(p, &matrix) || p->matrix != matrix) hone_text_add(&text, " bs=%" PRId64, p->matrix);
 }
@@ -169,7 +179,8 @@ static hone_status key_parse(hone_word word, said *s, hone_matmul_pack_problem *
 
 static hone_status strides_parse(const said *s, bool across, hone_matmul_pack_problem *p)
 {
-    int64_t least = across ? p->k : p->n, lead = s->given[KEY_LD] ? s->value[KEY_LD][0] : least;
+    int64_t least = hone_matmul_line(element_bits(p), across ? p->k : p->n),
+            lead = s->given[KEY_LD] ? s->value[KEY_LD][0] : least;
     HONE_CHECK(!s->given[KEY_LD] || !s->given[KEY_S], HONE_ERROR_FORMAT,
                "matmul_pack: 'ld' and 's' both tell one thing");
     HONE_CHECK(lead >= least, HONE_ERROR_FORMAT,
@@ -193,11 +204,10 @@ static hone_status pack_parse(const char *text, void *problem)
     memset(p, 0, sizeof *p);
     HONE_CHECK(hone_word_next(&text, &word), HONE_ERROR_FORMAT,
                "matmul_pack: nothing is asked; write e.g. 'f32 n 768x3072 b=n32'");
-    static const uint8_t types[] = {HONE_F32, HONE_F64, HONE_BF16, HONE_F16, HONE_S8};
     for (size_t i = 0; i < sizeof types; i++)
         if (hone_word_is(word, hone_dtype_name((hone_dtype)types[i]))) p->type = types[i];
-    HONE_CHECK(p->type, HONE_ERROR_FORMAT, "matmul_pack: '%.*s' is no type; there are f32, f64, bf16, f16 and s8",
-               SAID(word));
+    HONE_CHECK(p->type, HONE_ERROR_FORMAT,
+               "matmul_pack: '%.*s' is no type; there are f32, f64, bf16, f16, s8, u8, s4, u4", SAID(word));
     HONE_CHECK(hone_word_next(&text, &word) && (hone_word_is(word, "n") || hone_word_is(word, "t")), HONE_ERROR_FORMAT,
                "matmul_pack: how it lies should come next: n (row-major) or t (column-major)");
     bool across = hone_word_is(word, "t");
@@ -252,8 +262,10 @@ static void pack_random(uint64_t seed, double flops, void *problem)
     hone_random               random = hone_random_seeded(seed), *r = &random;
     int64_t side = (int64_t)fmin(fmax(sqrt(flops), 4), 600), width = widths[hone_random_below(r, sizeof widths)];
     memset(p, 0, sizeof *p);
-    static const uint8_t types[] = {HONE_F32, HONE_F32, HONE_F32, HONE_F64, HONE_S8, HONE_S8, HONE_BF16, HONE_F16};
-    p->type = types[hone_random_below(r, sizeof types)];
+    static const uint8_t often[] = {HONE_F32, HONE_F32, HONE_F32, HONE_F64, HONE_S8,
+                                    HONE_S8,  HONE_BF16, HONE_F16, HONE_U8, HONE_S4, HONE_U4, HONE_S4};
+    p->type = often[hone_random_below(r, sizeof often)];
+    const int bits = element_bits(p);
     p->unpack = hone_random_below(r, 10) < 4;
     p->k = between(r, hone_random_below(r, 20) ? 1 : 0, side);
     p->n = hone_random_below(r, 3) ? between(r, hone_random_below(r, 20) ? 1 : 0, side)
@@ -261,18 +273,22 @@ static void pack_random(uint64_t seed, double flops, void *problem)
     p->count = hone_random_below(r, 4) ? 1 : between(r, 0, 4);
     while ((double)(p->k * p->n * p->count) > flops && p->n > 1) p->n = p->n / 2 + 1 < p->n ? p->n / 2 + 1 : 1;
     int64_t group = hone_random_below(r, 3) ? 1 : hone_random_below(r, 2) ? 2 : 4;
+    if (bits == 4 && hone_random_below(r, 2)) group = 8;
     snprintf(p->layout, sizeof p->layout, group > 1 ? "n%dk%d" : "n%d", (int)width, (int)group);
     hone_matmul_layout_bytes(width, group_of(p), element_bits(p), p->k, p->n, &p->bytes);
 
     bool    across = hone_random_below(r, 10) < 4, plain = hone_random_below(r, 3) == 0;
     int64_t gap = plain ? 0 : between(r, 0, 9), first = plain || hone_random_below(r, 6) ? 1 : between(r, 2, 3);
-    int64_t inner = across ? p->k : p->n, lead = first * hone_max(inner, 1) + gap;
+    if (bits == 4) first = 1, gap -= gap % 2; /* each line begins with a byte */
+    int64_t inner = across ? p->k : p->n, lead = first * hone_matmul_line(bits, hone_max(inner, 1)) + gap;
     p->row = across ? first : lead;
     p->column = across ? lead : first;
     p->matrix = p->count == 1 ? 0 : lead * hone_max(across ? p->n : p->k, 1) + (plain ? 0 : between(r, 0, 9));
-    if (!plain && hone_random_below(r, 8) == 0) p->row = -p->row;
-    if (!plain && hone_random_below(r, 8) == 0) p->column = -p->column;
-    if (!p->unpack && hone_random_below(r, 16) == 0) p->row = 0;
+    p->matrix = hone_matmul_line(bits, p->matrix);
+    if (!plain && bits > 4 && hone_random_below(r, 8) == 0) p->row = -p->row;
+    if (!plain && bits > 4 && hone_random_below(r, 8) == 0) p->column = -p->column;
+    if (!plain && bits == 4 && hone_random_below(r, 8) == 0) *(across ? &p->column : &p->row) *= -1;
+    if (!p->unpack && bits > 4 && hone_random_below(r, 16) == 0) p->row = 0;
     HONE_ASSERT(pack_check(p) == HONE_OK);
 }
 
@@ -280,7 +296,7 @@ static hone_status pack_generate(const void *problem, hone_data_kind kind, uint6
                                  hone_scalar *scalars)
 {
     hone_role   roles[HONE_ROLES_MAX];
-    hone_values values = {.integers = kind == HONE_DATA_INTEGERS || kind == HONE_DATA_WIDE, .largest = 1};
+    hone_values values = {.integers = kind == HONE_DATA_INTEGERS || kind == HONE_DATA_WIDE, .all = true, .largest = 1};
     (void)scalars;
     pack_roles(problem, roles);
     if (values.integers) values.largest = kind == HONE_DATA_WIDE ? 0x1p23 : 100;
@@ -343,7 +359,8 @@ static const char *const *pack_suite(const char *name)
 {
     static const char *const smoke[] = {
         "f32 n 37x65 b=n32",  "f64 t 40x33 b=n16 batch=2",   "f32 n 37x65 b=n32 unpack=1", "bf16 n 37x65 b=n32k2",
-        "s8 t 39x65 b=n32k4", "s8 n 39x65 b=n16k4 unpack=1", "f16 t 40x33 b=n16 unpack=1", NULL};
+        "s8 t 39x65 b=n32k4", "s8 n 39x65 b=n16k4 unpack=1", "f16 t 40x33 b=n16 unpack=1",
+        "s4 n 39x65 b=n32k8",  "u4 t 39x65 b=n16k8 unpack=1", NULL};
     static const char *const full[] = {"f32 n 4096x4096 b=n32", "f32 t 4096x4096 b=n32", "f32 n 768x3072 b=n32",
                                        "f32 n 768x3072 b=n32 unpack=1", "f64 n 1024x1024 b=n16", NULL};
     return !strcmp(name, "smoke") ? smoke : !strcmp(name, "full") ? full : NULL;

@@ -1,6 +1,7 @@
 /* cpu.panels: packing into hone's own layouts and back, on this CPU. A panel is a unit of work, claimed by threads; it
  * is copied by the packing of the tiles' kit where the plain side is contiguous one way, else element by element. Types
- * that no tile is of, bf16, f16 and s8, are copied here, and so are layouts with several k together. */
+ * that no tile is of, bf16, f16 and those of 8 bits, are copied here, and so are layouts with several k together; of
+ * four bits, one by one, but for columns that lie in one piece and are packed by words of eight. */
 #include "backends/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/status.h"
@@ -13,6 +14,7 @@ typedef struct panels_plan {
     void (*pack)(const hone_matmul_pack_job *job);
     int64_t                  width, panels, group;
     int                      threads, bytes;
+    bool                     halves; /* four bits an element: bytes is 0 */
 } panels_plan;
 
 typedef struct panels_work {
@@ -136,7 +138,9 @@ static hone_status panels_prepare(const hone_request *request, const hone_config
     plan->width = hone_matmul_layout_width(plan->p.layout);
     plan->panels = hone_divide_up(plan->p.n, plan->width);
     plan->bytes = hone_dtype_bits((hone_dtype)plan->p.type) / 8;
-    plan->threads = request->threads;
+    plan->halves = bits == 4;
+    /* panels of an odd number of columns may share a byte */
+    plan->threads = plan->halves && plan->width % 2 ? 1 : request->threads;
     *needs = (hone_needs){0};
     *ready = plan;
     return HONE_OK;
@@ -177,6 +181,40 @@ static void panel_grouped(const panels_plan *plan, char *plain, char *packed, in
     }
 }
 
+static unsigned half_at(const uint8_t *from, int64_t index)
+{
+    return from[index >> 1] >> (4 * (index & 1)) & 15;
+}
+
+static void put_half(uint8_t *to, int64_t index, unsigned half)
+{
+    const int shift = 4 * (int)(index & 1);
+    to[index >> 1] = (uint8_t)((to[index >> 1] & ~(15u << shift)) | half << shift);
+}
+
+/* A panel of elements of four bits, there or back: `plain` is its matrix, `packed` too. */
+static void panel_halves(const panels_plan *plan, uint8_t *plain, uint8_t *packed, int64_t panel)
+{
+    const hone_matmul_pack_problem *p = &plan->p;
+    const int64_t group = plan->group, first = panel * plan->width, columns = hone_min(plan->width, p->n - first);
+    int64_t       at = panel * plan->width * hone_round_up(p->k, group); /* element of the packed matrix */
+    for (int64_t k = 0; k < p->k; k += group)
+        for (int64_t j = 0; j < plan->width; j++, at += group) {
+            const int64_t from = k * p->row + (first + j) * p->column;
+            if (!p->unpack && group == 8 && j < columns && p->row == 1 && k + group <= p->k && from % 2 == 0) {
+                memcpy(packed + at / 2, plain + from / 2, 4);
+                continue;
+            }
+            for (int64_t g = 0; g < group; g++) {
+                const bool there = j < columns && k + g < p->k;
+                if (!p->unpack)
+                    put_half(packed, at + g, there ? half_at(plain, from + g * p->row) : 0);
+                else if (there)
+                    put_half(plain, from + g * p->row, half_at(packed, at + g));
+            }
+        }
+}
+
 static void worker(void *argument, int chunk)
 {
     const panels_work              *work = argument;
@@ -186,6 +224,11 @@ static void worker(void *argument, int chunk)
     for (int64_t unit = begin; unit < end; unit++) {
         const int64_t matrix = unit / plan->panels, panel = unit % plan->panels, column = panel * plan->width;
         const int64_t columns = hone_min(plan->width, p->n - column);
+        if (plan->halves) { /* its matrices begin with a byte */
+            panel_halves(plan, (uint8_t *)work->plain + matrix * p->matrix / 2,
+                         (uint8_t *)work->packed + matrix * p->bytes, panel);
+            continue;
+        }
         char         *plain = work->plain + (matrix * p->matrix + column * p->column) * plan->bytes;
         const int64_t rows = hone_round_up(p->k, plan->group);
         char         *packed = work->packed + matrix * p->bytes + panel * rows * plan->width * plan->bytes;

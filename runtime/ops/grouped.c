@@ -59,6 +59,9 @@ static hone_status take_vectors(grouped_call *g, const hone_matmul_options *opti
                "matmul grouped: options.size is %zu, where sizeof(hone_matmul_options) is %zu; start from "
                "HONE_MATMUL_OPTIONS",
                options->size, sizeof *options);
+    HONE_CHECK(!options || !options->b_scales, HONE_ERROR_UNSUPPORTED,
+               "matmul grouped: b_scales is told, and groups multiply real numbers alone; weights of few bits go with "
+               "hone_matmul, one call a group");
     g->options = options ? *options : (hone_matmul_options)HONE_MATMUL_OPTIONS;
     if (g->options.step_count < 0 || g->options.step_count > HONE_STEPS_MAX)
         return HONE_OK; /* which matmul's own check says */

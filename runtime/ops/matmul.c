@@ -7,7 +7,7 @@
 #include "base/element.h"
 #include "base/overlap.h"
 #include "base/size.h"
-#include "kernels/matmul/problem.h"
+#include "kernels/matmul/parts.h"
 #include "runtime/hall.h"
 #include "runtime/ops/matmul.h"
 #include "runtime/ops/weights.h"
@@ -22,7 +22,9 @@ static const char *const operand_names[HONE_MATMUL_OPERANDS] = {"matmul: a",
                                                                 "matmul: the operand of step 0",
                                                                 "matmul: the operand of step 1",
                                                                 "matmul: the operand of step 2",
-                                                                "matmul: the operand of step 3"};
+                                                                "matmul: the operand of step 3",
+                                                                "matmul: b_scales",
+                                                                "matmul: b_zeros"};
 
 static const hone_matmul_options plain = HONE_MATMUL_OPTIONS;
 
@@ -37,6 +39,10 @@ static hone_status check_options(const hone_matmul_options *o)
                "matmul: %d steps; there may be 0 .. %d", o->step_count, HONE_STEPS_MAX);
     HONE_CHECK((o->accuracy & ~HONE_ACCURACY_ALL) == 0, HONE_ERROR_ARGUMENT,
                "matmul: accuracy is 0x%x, which has bits that are no HONE_ACCURACY", o->accuracy);
+    HONE_CHECK(o->b_group >= 0, HONE_ERROR_ARGUMENT,
+               "matmul: b_group is %" PRId64 "; it is how many k share a scale, 0 for all", o->b_group);
+    HONE_CHECK(o->b_scales || (!o->b_zeros && !o->b_group), HONE_ERROR_ARGUMENT,
+               "matmul: %s is told, but b_scales is NULL; it goes with scales", o->b_zeros ? "b_zeros" : "b_group");
     return HONE_OK;
 }
 
@@ -145,6 +151,39 @@ static hone_status add_step(matmul_call *call, const hone_step *given, int index
     return HONE_OK;
 }
 
+/* Scales or zeros of weights: a matrix of groups of k by columns. */
+static hone_status add_groups(matmul_call *call, const hone_tensor *t, int at, hone_matmul_groups *lie)
+{
+    const hone_matmul_problem *p = &call->problem;
+    const hone_tensor         *c = call->tensor[HONE_MATMUL_C];
+    const int64_t              groups = hone_matmul_group_count(p->k, p->group_k);
+    HONE_TRY(check_matrix(t, at, c->rank));
+    HONE_CHECK(t->dtype == (hone_dtype)p->type_scale, HONE_ERROR_TYPE, "%s is %s, b_scales is %s; they must agree",
+               operand_names[at], hone_dtype_name(t->dtype), hone_dtype_name((hone_dtype)p->type_scale));
+    HONE_CHECK(t->shape[t->rank - 2] == groups && t->shape[t->rank - 1] == p->n, HONE_ERROR_SHAPE,
+               "%s is %" PRId64 "x%" PRId64 "; %" PRId64 " k in groups of %" PRId64 ", and %" PRId64
+               " columns, want %" PRId64 "x%" PRId64, operand_names[at], t->shape[t->rank - 2], t->shape[t->rank - 1],
+               p->k, p->group_k ? p->group_k : p->k, p->n, groups, p->n);
+    lie->row = t->stride[t->rank - 2];
+    lie->column = t->stride[t->rank - 1];
+    call->tensor[at] = t;
+    return HONE_OK;
+}
+
+static hone_status add_scales(matmul_call *call, const hone_matmul_options *o)
+{
+    hone_matmul_problem *p = &call->problem;
+    if (!o->b_scales) return HONE_OK;
+    p->type_scale = (uint8_t)o->b_scales->dtype;
+    HONE_CHECK(p->type_scale, HONE_ERROR_TYPE, "matmul: b_scales has the type 0, which is none");
+    p->group_k = o->b_group < p->k ? o->b_group : 0; /* one that holds all k has one form */
+    p->group_n = 1;
+    HONE_TRY(add_groups(call, o->b_scales, HONE_MATMUL_B_SCALES, &p->scale));
+    if (!o->b_zeros) return HONE_OK;
+    p->zeros |= HONE_MATMUL_ZERO_GROUPS;
+    return add_groups(call, o->b_zeros, HONE_MATMUL_B_ZEROS, &p->zero);
+}
+
 /* --- equal questions, equal problems ---------------------------------------------------------------------------- */
 
 /* A stride along an extent of 1 means nothing, nor does any of an empty matrix: the one a dense row-major matrix would
@@ -157,6 +196,17 @@ void hone_rt_matmul_settle(int64_t rows, int64_t columns, int64_t *row, int64_t 
     }
     if (columns == 1) *column = 1;
     if (rows == 1) *row = *column == 1 ? columns : 1;
+}
+
+/* The same for elements of four bits, whose lines begin with a byte. */
+void hone_rt_matmul_settle_as(hone_dtype type, int64_t rows, int64_t columns, int64_t *row, int64_t *column)
+{
+    const int bits = hone_dtype_bits(type);
+    hone_rt_matmul_settle(rows, columns, row, column);
+    if (bits == 4 && columns == 1 && rows > 1 && *row == 1)
+        *column = hone_matmul_line(bits, rows);
+    else if (bits == 4 && (rows <= 1 || columns == 0) && *column == 1)
+        *row = hone_matmul_line(bits, columns);
 }
 
 /* The batch with its extents of 1 dropped, and neighbours merged that every operand steps through evenly. */
@@ -184,6 +234,8 @@ static hone_status merge_batch(matmul_call *call, int lead, int64_t strides[HONE
         p->a_batch[i] = strides[HONE_MATMUL_A][i];
         p->b_batch[i] = strides[HONE_MATMUL_B][i];
         p->c_batch[i] = strides[HONE_MATMUL_C][i];
+        if (call->tensor[HONE_MATMUL_B_SCALES]) p->scale.batch[i] = strides[HONE_MATMUL_B_SCALES][i];
+        if (call->tensor[HONE_MATMUL_B_ZEROS]) p->zero.batch[i] = strides[HONE_MATMUL_B_ZEROS][i];
         for (int s = 0; s < p->step_count; s++)
             if (call->tensor[HONE_MATMUL_STEP0 + s]) p->step[s].batch_stride[i] = strides[HONE_MATMUL_STEP0 + s][i];
     }
@@ -200,7 +252,7 @@ static bool rows_go_on(int64_t m, int64_t row, int64_t batch)
  */
 static void fold_batch_into_rows(hone_matmul_problem *p)
 {
-    if (p->batch_rank != 1 || p->b_batch[0] != 0) return;
+    if (p->batch_rank != 1 || p->b_batch[0] != 0 || p->scale.batch[0] != 0 || p->zero.batch[0] != 0) return;
     if (!rows_go_on(p->m, p->a_row, p->a_batch[0]) || !rows_go_on(p->m, p->c_row, p->c_batch[0])) return;
     for (int s = 0; s < p->step_count; s++) {
         const hone_epilogue_step *step = &p->step[s];
@@ -232,6 +284,12 @@ static void fold_batch_into_rows(hone_matmul_problem *p)
     for (int s = 0; s < p->step_count; s++) p->step[s].batch_stride[0] = 0;
 }
 
+/* The step whose operand this is; NULL: it is none's. */
+static const hone_epilogue_step *step_at(const hone_matmul_problem *p, int o)
+{
+    return o >= HONE_MATMUL_STEP0 && o < HONE_MATMUL_STEP0 + HONE_STEPS_MAX ? &p->step[o - HONE_MATMUL_STEP0] : NULL;
+}
+
 static hone_status add_batch(matmul_call *call)
 {
     int64_t strides[HONE_MATMUL_OPERANDS][LEAD_MAX];
@@ -243,11 +301,9 @@ static hone_status add_batch(matmul_call *call)
             memset(strides[o], 0, sizeof strides[o]);
             continue;
         }
-        int step = o - HONE_MATMUL_STEP0;
-        const bool vector =
-            step >= 0 && !hone_operand_is_matrix(hone_step_operand_of((hone_step_kind)call->problem.step[step].kind));
-        int own = vector ? 1 : 2;
-        HONE_TRY(broadcast(call, o, t->rank - own, strides[o]));
+        const hone_epilogue_step *step = step_at(&call->problem, o);
+        const bool vector = step && !hone_operand_is_matrix(hone_step_operand_of((hone_step_kind)step->kind));
+        HONE_TRY(broadcast(call, o, t->rank - (vector ? 1 : 2), strides[o]));
     }
     HONE_TRY(merge_batch(call, lead, strides));
     fold_batch_into_rows(&call->problem);
@@ -273,7 +329,9 @@ static hone_status describe(matmul_call *call, const hone_be_device *device, con
     if (!options) options = &plain;
     HONE_TRY(check_options(options));
     memset(call, 0, offsetof(hone_rt_matmul_call, view));
-    call->operands = HONE_MATMUL_STEP0 + options->step_count;
+    call->operands = options->b_zeros    ? HONE_MATMUL_B_ZEROS + 1
+                     : options->b_scales ? HONE_MATMUL_B_SCALES + 1
+                                         : HONE_MATMUL_STEP0 + options->step_count;
     call->scalars = HONE_MATMUL_VALUE0 + options->step_count;
     call->tensor[HONE_MATMUL_A] = a;
     call->tensor[HONE_MATMUL_B] = b;
@@ -307,24 +365,26 @@ static hone_status describe(matmul_call *call, const hone_be_device *device, con
     p->c_row = c->stride[c->rank - 2];
     p->c_column = c->stride[c->rank - 1];
     p->step_count = (uint8_t)options->step_count;
-    for (int s = 0; s < options->step_count; s++) {
-        HONE_TRY(add_step(call, &options->steps[s], s));
-        int o = HONE_MATMUL_STEP0 + s;
+    HONE_TRY(add_scales(call, options));
+    for (int s = 0; s < options->step_count; s++) HONE_TRY(add_step(call, &options->steps[s], s));
+    for (int o = HONE_MATMUL_STEP0; o < call->operands; o++)
         if (call->tensor[o])
             HONE_TRY(hone_rt_view_of(call->tensor[o], device,
                                      data == HONE_RT_DATA_IGNORED ? HONE_RT_DATA_OPTIONAL : data, operand_names[o],
                                      &call->view[o]));
-    }
     HONE_TRY(add_batch(call));
     call->empty = call->view[HONE_MATMUL_C].high == 0;
+    call->four_bits = call->view[HONE_MATMUL_B].high - call->view[HONE_MATMUL_B].low;
     hone_rt_matmul_settle(p->m, p->k, &p->a_row, &p->a_column);
     if (!weights) {
-        hone_rt_matmul_settle(p->k, p->n, &p->b_row, &p->b_column);
+        hone_rt_matmul_settle_as((hone_dtype)p->type_b, p->k, p->n, &p->b_row, &p->b_column);
     } else {
         memcpy(p->b_layout, weights->layout.name, sizeof p->b_layout);
         p->b_bytes = weights->layout.bytes;
     }
     hone_rt_matmul_settle(p->m, p->n, &p->c_row, &p->c_column);
+    if (call->tensor[HONE_MATMUL_B_SCALES]) hone_matmul_groups_settle(p, &p->scale);
+    if (call->tensor[HONE_MATMUL_B_ZEROS]) hone_matmul_groups_settle(p, &p->zero);
     for (int s = 0; s < p->step_count; s++) {
         const hone_step_operand form = hone_step_operand_of((hone_step_kind)p->step[s].kind);
         if (hone_operand_is_matrix(form))
@@ -351,6 +411,10 @@ static hone_strided strided(const matmul_call *call, int o)
 {
     static const int64_t along = 1;
     const hone_tensor   *t = call->tensor[o];
+    if (o == HONE_MATMUL_B && !call->weights && hone_dtype_bits(t->dtype) < 8) { /* all bytes from first to last */
+        const hone_rt_view *view = &call->view[o];
+        return (hone_strided){(const void *)(address(view) + (uintptr_t)view->low), 1, 1, &call->four_bits, &along};
+    }
     if (o == HONE_MATMUL_B && call->weights)
         return (hone_strided){(const void *)address(&call->view[o]), 1, 1, &call->view[o].high, &along};
     return (hone_strided){(const void *)address(&call->view[o]), bytes_of(t->dtype), t->rank, t->shape,
@@ -361,8 +425,8 @@ static hone_strided strided(const matmul_call *call, int o)
 static bool in_place(const matmul_call *call, int o)
 {
     const hone_matmul_problem *p = &call->problem;
-    if (o < HONE_MATMUL_STEP0 || address(&call->view[o]) != address(&call->view[HONE_MATMUL_C])) return false;
-    const hone_epilogue_step *step = &p->step[o - HONE_MATMUL_STEP0];
+    const hone_epilogue_step  *step = step_at(p, o);
+    if (!step || address(&call->view[o]) != address(&call->view[HONE_MATMUL_C])) return false;
     return step->kind == HONE_STEP_RESIDUAL && step->row_stride == p->c_row && step->column_stride == p->c_column &&
            !memcmp(step->batch_stride, p->c_batch, sizeof p->c_batch);
 }
@@ -387,9 +451,8 @@ static hone_status check_pair(const matmul_call *call, int written, int other)
 /* Is the operand written by a step: a store, or sums? */
 static bool is_store(const matmul_call *call, int o)
 {
-    if (o < HONE_MATMUL_STEP0) return false;
-    const hone_step_kind kind = (hone_step_kind)call->problem.step[o - HONE_MATMUL_STEP0].kind;
-    return kind == HONE_STEP_STORE || hone_step_is_sum(kind);
+    const hone_epilogue_step *step = step_at(&call->problem, o);
+    return step && (step->kind == HONE_STEP_STORE || hone_step_is_sum((hone_step_kind)step->kind));
 }
 
 static hone_status check_overlap(const matmul_call *call)

@@ -14,6 +14,7 @@ typedef struct hone_rt_matmul_call {
     const hone_rt_weights *weights; /* b is packed; its tensor stands for them; NULL: it is plain */
     const hone_tensor  *tensor[HONE_MATMUL_OPERANDS]; /* NULL: the step has none */
     hone_rt_view        view[HONE_MATMUL_OPERANDS];
+    int64_t             four_bits; /* bytes of a plain b of such elements */
     hone_span           span[HONE_MATMUL_OPERANDS];
     hone_scalar         scalar[HONE_MATMUL_VALUES];
 } hone_rt_matmul_call;

@@ -11,7 +11,7 @@
 #include "base/alloc.h"
 #include "base/overlap.h"
 #include "base/size.h"
-#include "kernels/matmul/problem.h"
+#include "kernels/matmul/parts.h"
 #include "kernels/matmul_pack/problem.h"
 
 enum { M_PRESUMED = 128 };
@@ -45,15 +45,16 @@ static void end(hone_rt_weights *weights)
 }
 
 /* Type, shape and layout of weights without memory; `shape` has been checked. */
-static int element_bytes(hone_dtype type)
+static int element_bytes(hone_dtype type) /* of four bits: the byte that two share */
 {
-    return hone_dtype_bits(type) / 8;
+    return (int)hone_max(hone_dtype_bits(type) / 8, 1);
 }
 
 static hone_status check_type(hone_dtype type, const char *where)
 {
-    HONE_CHECK(hone_dtype_floats(type) || type == HONE_S8, HONE_ERROR_TYPE,
-               "%s: b is %s; it should be f32, f64, bf16, f16 or s8", where, hone_dtype_name(type));
+    HONE_CHECK(hone_dtype_floats(type) || type == HONE_S8 || type == HONE_U8 || type == HONE_S4 || type == HONE_U4,
+               HONE_ERROR_TYPE, "%s: b is %s; it should be f32, f64, bf16, f16, s8, u8, s4 or u4", where,
+               hone_dtype_name(type));
     return HONE_OK;
 }
 
@@ -84,27 +85,37 @@ static hone_status finish(hone_rt_weights *weights, hone_matmul_weights **out)
     return HONE_OK;
 }
 
-/* A product with this b: what a layout is chosen for. */
-static hone_matmul_problem product_of(const hone_rt_weights *weights, int64_t m)
+/* A product with this b: what a layout is chosen for. Whole numbers beside real ones are weights with scales. */
+static hone_matmul_problem product_of(const hone_rt_weights *weights, const hone_matmul_pack_options *o)
 {
     const hone_tensor  *b = &weights->b;
+    const bool          whole = !hone_dtype_floats(b->dtype);
     hone_matmul_problem p;
     memset(&p, 0, sizeof p);
-    p.type_a = p.type_b = p.type_c = (uint8_t)b->dtype;
-    if (b->dtype == HONE_S8) p.type_a = HONE_U8, p.type_c = HONE_S32;
-    p.m = m;
+    p.type_a = (uint8_t)(o->a_type ? o->a_type : !whole ? b->dtype : b->dtype == HONE_S8 ? HONE_U8 : HONE_F32);
+    p.type_b = (uint8_t)b->dtype;
+    p.type_c = hone_dtype_floats(p.type_a) ? p.type_a : HONE_S32;
+    p.m = o->m_typical ? o->m_typical : M_PRESUMED;
     p.k = b->shape[b->rank - 2];
     p.n = b->shape[b->rank - 1];
     p.a_row = p.k;
-    p.b_row = p.c_row = p.n;
+    p.c_row = p.n;
+    p.b_row = hone_matmul_line(hone_dtype_bits(b->dtype), p.n);
     p.a_column = p.b_column = p.c_column = 1;
+    if (!whole || !hone_dtype_floats(p.type_a)) return p;
+    p.type_scale = HONE_F32;
+    p.group_k = o->b_group < p.k ? o->b_group : 0;
+    p.group_n = 1;
+    p.scale.row = p.n, p.scale.column = 1;
+    hone_matmul_groups_settle(&p, &p.scale);
     return p;
 }
 
 /* Sets the layout: the one that is named, of hone's own by its meaning, or what suits products of m rows. */
-static hone_status set_layout(hone_rt_weights *weights, int64_t m, const char *name)
+static hone_status set_layout(hone_rt_weights *weights, const hone_matmul_pack_options *options)
 {
-    hone_matmul_problem product = product_of(weights, m), packed;
+    hone_matmul_problem product = product_of(weights, options), packed;
+    const char         *name = options->layout;
     hone_layout         layout = {{0}, 0};
     hone_request request = hone_rt_request(weights->context, weights->device->be, &hone_matmul_op, &product, 64);
     HONE_TRY(hone_matmul_op.check(&product));
@@ -163,7 +174,7 @@ static hone_status copy_some(hone_rt_stream *stream, const hone_rt_weights *weig
     p.n = b->shape[b->rank - 1];
     p.row = b->stride[b->rank - 2];
     p.column = b->stride[b->rank - 1];
-    hone_rt_matmul_settle(p.k, p.n, &p.row, &p.column);
+    hone_rt_matmul_settle_as((hone_dtype)p.type, p.k, p.n, &p.row, &p.column);
     p.count = count;
     p.matrix = count == 1 ? 0 : matrix;
     p.bytes = weights->layout.bytes;
@@ -180,7 +191,7 @@ static hone_status copy_all(hone_rt_stream *stream, const hone_rt_weights *weigh
                             const hone_rt_view *view, bool unpack)
 {
     const int lead = b->rank - 2;
-    int64_t   index[HONE_RANK_MAX] = {0}, together = 1, matrix = 0, size = element_bytes(b->dtype);
+    int64_t   index[HONE_RANK_MAX] = {0}, together = 1, matrix = 0, bits = hone_dtype_bits(b->dtype);
     int       outer = lead;
     for (; outer > 0; outer--) {
         int64_t extent = b->shape[outer - 1];
@@ -193,7 +204,7 @@ static hone_status copy_all(hone_rt_stream *stream, const hone_rt_weights *weigh
     for (int64_t done = 0; done < weights->count; done += together) { /* ... the others one index after another */
         int64_t offset = 0;
         for (int i = 0; i < outer; i++) offset += index[i] * b->stride[i];
-        HONE_TRY(copy_some(stream, weights, b, span_at(&view->span, offset * size),
+        HONE_TRY(copy_some(stream, weights, b, span_at(&view->span, bits < 8 ? offset / 2 : offset * (bits / 8)),
                            span_at(&weights->span, done * weights->layout.bytes), together, matrix, unpack));
         for (int i = outer - 1; i >= 0; i--) {
             if (++index[i] < b->shape[i]) break;
@@ -213,6 +224,10 @@ static hone_status check_plain(const hone_tensor *b, const hone_be_device *devic
     HONE_CHECK(b->rank >= 2, HONE_ERROR_SHAPE, "%s: b has rank %d; a matrix has 2, a batch of them more", where,
                b->rank);
     HONE_TRY(check_type(b->dtype, where));
+    for (int i = 0; i < b->rank - 2; i++) /* those of a matrix the op asks for itself */
+        HONE_CHECK(hone_dtype_bits(b->dtype) >= 8 || b->stride[i] % 2 == 0 || b->shape[i] <= 1, HONE_ERROR_ARGUMENT,
+                   "%s: b is %s, two in a byte, and its batch stride %d is %" PRId64 "; it should be even", where,
+                   hone_dtype_name(b->dtype), i, b->stride[i]);
     return HONE_OK;
 }
 
@@ -238,9 +253,12 @@ static hone_status pack_on(hone_rt_stream *stream, const hone_tensor *b, const h
                "HONE_MATMUL_PACK_OPTIONS", options->size, sizeof *options);
     HONE_CHECK(options->m_typical >= 0, HONE_ERROR_ARGUMENT,
                "matmul pack: options.m_typical is %" PRId64 "; rows are counted from 0 on", options->m_typical);
+    HONE_CHECK(options->b_group >= 0, HONE_ERROR_ARGUMENT,
+               "matmul pack: options.b_group is %" PRId64 "; it is how many k share a scale, 0 for all",
+               options->b_group);
     HONE_TRY(check_plain(b, stream->be->device, "matmul pack", &view));
     HONE_TRY(begin(stream->device, b->dtype, b->rank, b->shape, &weights));
-    hone_status status = set_layout(weights, options->m_typical ? options->m_typical : M_PRESUMED, options->layout);
+    hone_status status = set_layout(weights, options);
     if (status == HONE_OK) status = make_memory(weights);
     if (status == HONE_OK) status = copy_all(stream, weights, b, &view, false);
     if (status == HONE_OK) status = finish(weights, out);
@@ -267,10 +285,14 @@ static hone_status check_apart(const hone_rt_weights *weights, const hone_tensor
     hone_strided         packed = {(const void *)address(&weights->span), 1, 1, &bytes, &along};
     hone_strided         plain = {(const void *)address(&view->span), element_bytes(b->dtype), b->rank, b->shape,
                                   b->stride};
+    const int64_t all = view->high - view->low; /* of four bits: all bytes from first to last */
+    hone_strided  whole = plain;
+    if (hone_dtype_bits(b->dtype) == 4)
+        whole = (hone_strided){(const void *)(address(&view->span) + (uintptr_t)view->low), 1, 1, &all, &along};
     bool         reached = !view->span.buffer || view->span.buffer->host;
     HONE_CHECK(hone_overlap_within(&plain) != HONE_OVERLAPS, HONE_ERROR_OVERLAP,
                "matmul unpack: b is written, but its strides put two elements at one place");
-    HONE_CHECK((reached ? hone_overlap_of(&plain, &packed) != HONE_OVERLAPS
+    HONE_CHECK((reached ? hone_overlap_of(&whole, &packed) != HONE_OVERLAPS
                         : view->span.buffer != weights->span.buffer), HONE_ERROR_OVERLAP,
                "matmul unpack: b at %p shares memory with the weights", plain.at);
     return HONE_OK;
@@ -375,7 +397,7 @@ static hone_status adopt_layout(hone_rt_weights *weights, const hone_matmul_weig
     strcpy(layout.name, facts->layout);
     if (!hone_matmul_layout_width(layout.name))
         layout.bytes = weights->count ? (int64_t)facts->memory.bytes / weights->count : 0;
-    hone_matmul_problem product = product_of(weights, M_PRESUMED), packed;
+    hone_matmul_problem product = product_of(weights, &usual), packed;
     HONE_TRY(hone_matmul_op.check(&product));
     HONE_TRY(hone_matmul_op.lay_out(&product, HONE_MATMUL_B, &layout, &packed));
     memcpy(weights->layout.name, packed.b_layout, sizeof packed.b_layout);

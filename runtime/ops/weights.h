@@ -22,5 +22,6 @@ hone_status hone_rt_weights_get(hone_matmul_weights *handle, const hone_be_devic
 
 /* Strides along extents of 1 and of empty matrices mean nothing: those of a dense row-major one stand for all. */
 void hone_rt_matmul_settle(int64_t rows, int64_t columns, int64_t *row, int64_t *column);
+void hone_rt_matmul_settle_as(hone_dtype type, int64_t rows, int64_t columns, int64_t *row, int64_t *column);
 
 #endif

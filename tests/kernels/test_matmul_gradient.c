@@ -12,6 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/element.h"
 #include "base/random.h"
 #include "kernels/kernel.h"
 #include "kernels/matmul/parts.h"
@@ -330,6 +331,61 @@ static void random_problems(void **state)
     assert_true(2 * done > refused); /* about as many: activations that nothing stored, arrays, a packed b */
 }
 
+/* Of weights: da is alpha times c's gradient times what they stand for, transposed; and nothing else has a gradient. */
+static void weights_give_back(void **state)
+{
+    static const struct {
+        const char *forward, *backward;
+    } rows[] = {{"f32:s4:f32 nn 3x6x7 group=3 zeros=1", "f32:s4:f32 nt 3x7x6 group=1x3 zeros=1"},
+                {"f32:u4:f32 nt 3x6x7 group=2", "f32:u4:f32 nn 3x7x6 group=1x2"},
+                {"f32:s8:f32 nn 3x6x7 batch=2", "f32:s8:f32 nt 3x7x6 batch=2 group=1x0"}};
+    static float a[64], b_bytes[64], scale[64], zero[64], w[64], da[64];
+    (void)state;
+    for (size_t t = 0; t < sizeof rows / sizeof *rows; t++) {
+        hone_matmul_problem p;
+        hone_gradient       g;
+        char                text[HONE_PROBLEM_TEXT_MAX];
+        if (hone_matmul_op.parse(rows[t].forward, &p)) fail_msg("'%s': %s", rows[t].forward, hone_last_error());
+        assert_int_equal(hone_matmul_op.gradient(&p, &g), HONE_OK);
+        assert_int_equal(g.count, 1);
+        assert_int_equal(g.step[0].gradient_of, HONE_MATMUL_A);
+        assert_int_equal(g.step[0].scalar_from[HONE_MATMUL_ALPHA], 1 + HONE_MATMUL_ALPHA);
+        hone_matmul_op.print(g.step[0].problem.bytes, text, sizeof text);
+        assert_string_equal(text, rows[t].backward);
+        const hone_matmul_problem *back = (const hone_matmul_problem *)(const void *)g.step[0].problem.bytes;
+        hone_span      ahead[HONE_ROLES_MAX] = {{.host = a}, {.host = b_bytes}}, at[HONE_ROLES_MAX] = {{0}};
+        hone_scalar    scalars[HONE_SCALARS_MAX] = {{0}};
+        hone_arguments arguments = {HONE_MATMUL_OPERANDS, HONE_MATMUL_VALUES, ahead, scalars, 0};
+        ahead[HONE_MATMUL_B_SCALES].host = scale, ahead[HONE_MATMUL_B_ZEROS].host = zero;
+        assert_int_equal(hone_matmul_op.generate(&p, HONE_DATA_INTEGERS, t + 1, &arguments, scalars), HONE_OK);
+        for (int i = 0; i < 64; i++) w[i] = (float)(i * 7 % 11 - 5);
+        for (int i = 0; i < g.step[0].source_count; i++) {
+            const hone_source *from = &g.step[0].source[i];
+            assert_int_equal(from->kind, from->role == HONE_MATMUL_A ? HONE_FROM_GRADIENT : HONE_FROM_FORWARD);
+            at[from->role].host = from->role == HONE_MATMUL_A ? w : ahead[from->index].host;
+        }
+        at[HONE_MATMUL_C].host = da;
+        launch(back, at, scalars);
+        for (int64_t matrix = 0; matrix < hone_matmul_batch(&p); matrix++)
+            for (int64_t i = 0; i < p.m; i++)
+                for (int64_t k = 0; k < p.k; k++) {
+                    double total = 0;
+                    for (int64_t j = 0; j < p.n; j++) {
+                        int64_t group = hone_matmul_group_of(k, p.group_k);
+                        double  q = hone_element_load(p.type_b, b_bytes,
+                                                      hone_matmul_b_batch_offset(&p, matrix) +
+                                                          hone_matmul_b_offset(&p, k, j));
+                        double  s = (double)scale[hone_matmul_batch_offset(&p, p.scale.batch, matrix) +
+                                                 group * p.scale.row + j * p.scale.column];
+                        double  z = p.zeros ? (double)zero[group * p.zero.row + j * p.zero.column] : 0;
+                        total += (double)w[matrix * p.m * p.n + i * p.n + j] * (q - z) * s;
+                    }
+                    assert_true((double)da[matrix * p.m * p.k + i * p.k + k] ==
+                                scalars[HONE_MATMUL_ALPHA].value * total);
+                }
+    }
+}
+
 /* The type of what a backward problem reads: that of the forward argument, of c's gradient, or of another problem's
  * output. */
 static hone_dtype source_type(const hone_role *ahead, const hone_gradient *g, const hone_source *from)
@@ -377,7 +433,9 @@ static void refusals_tell_what_would_do(void **state)
                 {"f32 nn 4x4x4 +scale_columns", "'store'"},
                 {"f32 nn 4x4x4 +sum_b", "'sum_b'"},
                 {"f32 nn 4x4x4 batch=2 pointers=1", "pointers"},
-                {"f32 nn 4x4x4 sa=0x1", "two elements"}};
+                {"f32 nn 4x4x4 sa=0x1", "two elements"},
+                {"s8:s8:s32 nn 4x4x4", "whole numbers have no gradient"},
+                {"f32:s4:f32 nn 4x4x4 batch=3 bsa=0", "give each matrix of the batch an a"}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         hone_matmul_problem p;
@@ -395,6 +453,7 @@ int main(void)
         cmocka_unit_test(fewer_passes),
         cmocka_unit_test(random_problems),
         cmocka_unit_test(types_agree),
+        cmocka_unit_test(weights_give_back),
         cmocka_unit_test(refusals_tell_what_would_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

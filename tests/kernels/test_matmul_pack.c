@@ -53,7 +53,7 @@ static void mistakes_are_named(void **state)
         const char *says;
     } refused[] = {
         {"", HONE_ERROR_FORMAT, "nothing is asked"},
-        {"u8 n 4x4 b=n8", HONE_ERROR_FORMAT, "is no type"},
+        {"s32 n 4x4 b=n8", HONE_ERROR_FORMAT, "is no type"},
         {"f32 4x4 b=n8", HONE_ERROR_FORMAT, "n (row-major)"},
         {"f32 n", HONE_ERROR_FORMAT, "KxN"},
         {"f32 n 4x4x4 b=n8", HONE_ERROR_FORMAT, "KxN"},

@@ -32,7 +32,8 @@ static run run_of(const char *text)
 
 static hone_arguments arguments_of(const run *r)
 {
-    return (hone_arguments){HONE_MATMUL_STEP0 + r->p.step_count, HONE_MATMUL_VALUE0 + r->p.step_count, r->at,
+    hone_role roles[HONE_ROLES_MAX];
+    return (hone_arguments){hone_matmul_op.roles(&r->p, roles), HONE_MATMUL_VALUE0 + r->p.step_count, r->at,
                             r->scalars, r->p.pointers ? r->p.batch[0] : 0};
 }
 
@@ -77,6 +78,90 @@ static void strides_and_pointers(void **state)
     static const double second[] = {5 * 1 + 7 * 3, 6 * 1 + 8 * 3, 5 * 2 + 7 * 4, 6 * 2 + 8 * 4};
     assert_memory_equal(c0, first, sizeof first);
     assert_memory_equal(c1, second, sizeof second);
+}
+
+/* Weights: two groups of k, the second a short one, and zeros that are no whole numbers. */
+static void weights_by_hand(void **state)
+{
+    (void)state;
+    static const int q[3][3] = {{7, -8, 1}, {-1, 2, -3}, {4, -5, 6}};
+    static const float scale[] = {0.5f, 2, 1, 4, 0.25f, 8}, zero[] = {0.5f, -1, 0, 1.5f, 2, -0.5f};
+    static const char *const texts[] = {"f32:s4:f32 nn 2x3x3 group=2 zeros=1", "f32:s4:f32 nt 2x3x3 group=2 zeros=1",
+                                        "f32:s4:f32 nn 2x3x3 group=2 zeros=1 b=n2k8",
+                                        "f32:s4:f32 nn 2x3x3 group=2 zeros=1 b=n3",
+                                        "f32:s8:f32 nn 2x3x3 group=2 zeros=1 b=n2k4",
+                                        "f32:s8:f32 nn 2x3x3 group=2 zeros=1 ldb=5"};
+    float a[] = {1, 2, 3, -1, 0.5f, 4}, out[2][3];
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 3; j++) {
+            out[i][j] = 0;
+            for (int k = 0; k < 3; k++)
+                out[i][j] += a[3 * i + k] * (((float)q[k][j] - zero[k / 2 * 3 + j]) * scale[k / 2 * 3 + j]);
+        }
+    for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
+        unsigned char b[64];
+        float         c[6], s[6], z[6];
+        run           r = run_of(texts[t]);
+        memset(b, 0xff, sizeof b); /* what is none of it */
+        for (int k = 0; k < 3; k++)
+            for (int j = 0; j < 3; j++) hone_element_store(r.p.type_b, b, hone_matmul_b_offset(&r.p, k, j), q[k][j]);
+        for (int g = 0; g < 2; g++)
+            for (int j = 0; j < 3; j++) {
+                s[g * r.p.scale.row + j * r.p.scale.column] = scale[3 * g + j];
+                z[g * r.p.zero.row + j * r.p.zero.column] = zero[3 * g + j];
+            }
+        r.at[HONE_MATMUL_A].host = a, r.at[HONE_MATMUL_B].host = b, r.at[HONE_MATMUL_C].host = c;
+        r.at[HONE_MATMUL_B_SCALES].host = s, r.at[HONE_MATMUL_B_ZEROS].host = z;
+        launch(&r);
+        assert_memory_equal(c, out, sizeof out);
+        for (int64_t e = 0; e < 6; e++) {
+            hone_truth     truth;
+            hone_sample    sample = {HONE_MATMUL_C, 1, &e};
+            hone_arguments arguments = arguments_of(&r);
+            assert_int_equal(hone_matmul_op.reference(&r.p, &arguments, &sample, &truth), HONE_OK);
+            assert_true(truth.high == (double)c[e] && truth.naive == (double)c[e]);
+        }
+        assert_int_equal(hone_matmul_op.cost(&r.p).bytes_written, sizeof out);
+    }
+    run r = run_of("f32:u4:f32 nn 1x64x256 group=128");
+    assert_true(hone_matmul_op.cost(&r.p).bytes_read == 256 * 4 + 64 * 256 / 2 + 2 * 64 * 4);
+}
+
+/* A kernel may take zeros out of the sums, where they are far larger than what is left: still within the bound. */
+static void zeros_out_of_the_sums(void **state)
+{
+    enum { K = 512, GROUP = 64, N = 24 };
+    static float   a[K], scale[K / GROUP * N], zero[K / GROUP * N], c[N];
+    static uint8_t b[K * N];
+    double         worst = 0;
+    (void)state;
+    run r = run_of("f32:u8:f32 nn 1x24x512 group=64 zeros=1");
+    r.at[HONE_MATMUL_A].host = a, r.at[HONE_MATMUL_B].host = b, r.at[HONE_MATMUL_C].host = c;
+    r.at[HONE_MATMUL_B_SCALES].host = scale, r.at[HONE_MATMUL_B_ZEROS].host = zero;
+    hone_arguments arguments = arguments_of(&r);
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        assert_int_equal(hone_matmul_op.generate(&r.p, HONE_DATA_RANDOM, seed, &arguments, r.scalars), HONE_OK);
+        for (int i = 0; i < K / GROUP * N; i++) zero[i] = 200 + zero[i];
+        r.scalars[HONE_MATMUL_ALPHA].value = 1;
+        for (int64_t j = 0; j < N; j++) {
+            float total = 0;
+            for (int g = 0; g < K / GROUP; g++) {
+                float with_q = 0, with_one = 0;
+                for (int k = g * GROUP; k < (g + 1) * GROUP; k++) {
+                    with_q += a[k] * (float)b[k * N + j];
+                    with_one += a[k];
+                }
+                total += (with_q - zero[g * N + j] * with_one) * scale[g * N + j];
+            }
+            hone_truth  truth;
+            hone_sample sample = {HONE_MATMUL_C, 1, &j};
+            assert_int_equal(hone_matmul_op.reference(&r.p, &arguments, &sample, &truth), HONE_OK);
+            double error = fabs((double)total - truth.high), rounding = 0x1p-24 * fabs(truth.high);
+            assert_true(error <= truth.bound + rounding && error <= truth.likely + rounding);
+            worst = fmax(worst, error / truth.likely);
+        }
+    }
+    print_message("sums without zeros used at most %.0f %% of what is likely\n", 100 * worst);
 }
 
 static void no_k_and_nothing(void **state)
@@ -236,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_hand),          cmocka_unit_test(strides_and_pointers),
+        cmocka_unit_test(weights_by_hand),  cmocka_unit_test(zeros_out_of_the_sums),
         cmocka_unit_test(no_k_and_nothing), cmocka_unit_test(nan_and_infinity_go_on),
         cmocka_unit_test(steps_agree),      cmocka_unit_test(double_double_is_double),
         cmocka_unit_test(kernel_is_within_bounds),

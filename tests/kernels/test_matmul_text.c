@@ -62,6 +62,14 @@ static void longest_fits(void **state)
     }
     assert_int_equal(hone_matmul_op.check(&p), HONE_OK);
     same_bytes(&p, "the longest");
+    p.type_a = p.type_c = p.type_scale = HONE_BF16;
+    p.type_b = HONE_U8;
+    p.group_k = p.group_n = INT64_MAX;
+    p.zeros = HONE_MATMUL_ZERO_GROUPS;
+    p.scale.row = p.scale.column = p.zero.row = p.zero.column = most;
+    for (int i = 0; i < HONE_BATCH_MAX; i++) p.scale.batch[i] = p.zero.batch[i] = most;
+    if (hone_matmul_op.check(&p)) fail_msg("%s", hone_last_error());
+    same_bytes(&p, "the longest with scales");
 }
 
 /* What the text says, as the problem that is meant. */
@@ -120,6 +128,27 @@ static void words_mean_what_they_say(void **state)
     assert_int_equal(hone_matmul_step_type(&p, 0), HONE_F32);
     assert_int_equal(hone_matmul_step_type(&p, 1), HONE_S8);
     assert_int_equal(hone_matmul_b_offset(&p, 6, 32), 32 * 8 + 1 * 32 * 4 + 0 * 4 + 2);
+    assert_int_equal(hone_matmul_op.parse("bf16:s4:f32 nt 8x33x71 group=32 scales=bf16 zeros=1 batch=2 sz=33x1", &p),
+                     HONE_OK);
+    assert_int_equal(p.b_column, 72); /* 71 of them, and each line begins with a byte */
+    assert_int_equal(p.b_batch[0], 72 * 33);
+    assert_int_equal(p.group_k, 32);
+    assert_int_equal(p.group_n, 1);
+    assert_int_equal(p.type_scale, HONE_BF16);
+    assert_int_equal(p.zeros, HONE_MATMUL_ZERO_GROUPS);
+    assert_int_equal(p.scale.row, 1); /* as b: k runs fastest, in three groups */
+    assert_int_equal(p.scale.column, 3);
+    assert_int_equal(p.scale.batch[0], 99);
+    assert_int_equal(p.zero.row, 33);
+    assert_int_equal(p.zero.batch[0], 99);
+    assert_int_equal(hone_matmul_op.parse("f32:u4:f32 nn 8x33x71 group=1x16 b=n32k8", &p), HONE_OK);
+    assert_int_equal(p.group_k, 1);
+    assert_int_equal(p.group_n, 16);
+    assert_int_equal(p.scale.row, 3);
+    assert_int_equal(p.b_bytes, 64 * 72 / 2);
+    assert_int_equal(hone_matmul_b_offset(&p, 70, 33), 32 * 72 + 8 * 32 * 8 + 1 * 8 + 6);
+    assert_int_equal(hone_matmul_op.parse("f32:u4:f32 nn 1x3x3 b=n3", &p), HONE_OK);
+    assert_int_equal(p.b_bytes, 5);
 }
 
 /* A plain problem with b laid out is what its text says, and an opaque one is taken apart into what it came from. */
@@ -175,7 +204,11 @@ static void texts_are_short(void **state)
                                         "f64 nn 8x9x5 b=onednn:BA16a64b4a b_bytes=4096",
                                         "f32 nn 4x5x6 +store+relu batch=2x3 beta=1", "bf16:bf16:f32 nt 3x5x7",
                                         "f16 nn 3x5x7 +bias:f32+gelu b=n16", "s8 nn 3x5x7 a_zero=1 b_zero=1",
-                                        "u8:s8:s32 nt 3x5x7 +scale_rows+shift beta=1 b_zero=1"};
+                                        "u8:s8:s32 nt 3x5x7 +scale_rows+shift beta=1 b_zero=1",
+                                        "f32:s4:f32 nn 1x4096x4096 group=128", "f32:s8:f32 nt 3x5x7",
+                                        "f32:u4:bf16 nt 3x5x7 +bias:f32 group=4 scales=f16 zeros=1",
+                                        "bf16:u8:f32 tn 3x5x7 batch=2x3 bsb=0x35 group=0x4 zeros=1 ss=0x1 bsz=0x1",
+                                        "f32:s4:f32 nn 3x5x7 ldb=8 group=2x2", "f32:s4:f32 nn 3x5x7 b=n8k2"};
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         hone_matmul_problem p;
@@ -189,9 +222,10 @@ static void texts_are_short(void **state)
 
 static void suites_are_legal(void **state)
 {
-    static const char *const names[] = {"smoke", "quick", "transformer", "full"};
+    static const char *const names[] = {"smoke", "quick", "transformer", "full", "matmul-s8", "matmul-s4w",
+                                        "matmul-s8w"};
     (void)state;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 7; i++)
         for (const char *const *text = hone_matmul_op.suite(names[i]); *text; text++) {
             hone_matmul_problem p;
             if (hone_matmul_op.parse(*text, &p)) fail_msg("%s: '%s': %s", names[i], *text, hone_last_error());
@@ -301,6 +335,30 @@ static const struct {
     {"f32 nn 1x4611686018427387904x1 b=n32", HONE_ERROR_OVERFLOW, "63 bits"},
     {"f32 nn 1x4x4 batch=2 b=n4 bsb=288230376151711744", HONE_ERROR_OVERFLOW, "63 bits"},
     {"f32 nn 1x4294967296x4294967296 b=x:y b_bytes=1", HONE_ERROR_OVERFLOW, "63 bits"},
+    {"f32 nn 4x4x4 group=2", HONE_ERROR_FORMAT, "'group' is given, which goes with weights"},
+    {"s8 nn 4x4x4 zeros=1", HONE_ERROR_FORMAT, "'zeros'"},
+    {"f32:s44:f32 nn 4x4x4", HONE_ERROR_FORMAT, "'s4'"},
+    {"s4:s4:s32 nn 4x4x4", HONE_ERROR_TYPE, "s8, u8, s4 or u4 with scales"},
+    {"f64:s4:f64 nn 4x4x4", HONE_ERROR_TYPE, "a is f64"},
+    {"f32:s32:f32 nn 4x4x4", HONE_ERROR_TYPE, "b is s32"},
+    {"f32:s4:s8 nn 4x4x4", HONE_ERROR_TYPE, "c is s8"},
+    {"f32:s4:f32 nn 4x4x4 scales=s8", HONE_ERROR_TYPE, "scales of s8"},
+    {"f32:s4:f32 nn 4x4x4 scales=", HONE_ERROR_FORMAT, "no type"},
+    {"f32:s4:f32 nn 4x4x4 group=-2", HONE_ERROR_FORMAT, "from 0 on"},
+    {"f32:s4:f32 nn 4x4x4 group=2x2x2", HONE_ERROR_FORMAT, "1 or 2"},
+    {"f32:s4:f32 nn 4x4x4 a_zero=1", HONE_ERROR_ARGUMENT, "a matrix beside them"},
+    {"f32:s4:f32 nn 4x4x4 sz=4x1", HONE_ERROR_FORMAT, "zeros=1 is not"},
+    {"f32:s4:f32 nn 4x4x4 ss=4", HONE_ERROR_FORMAT, "it should have 2"},
+    {"f32:s4:f32 nn 4x4x4 bss=4", HONE_ERROR_FORMAT, "it should have 0"},
+    {"f32:s4:f32 nn 4x5x4 ldb=5", HONE_ERROR_FORMAT, "less than the 6"},
+    {"f32:s4:f32 nn 4x5x4 ldb=7", HONE_ERROR_ARGUMENT, "the other even"},
+    {"f32:s4:f32 nn 4x4x4 sb=8x2", HONE_ERROR_ARGUMENT, "begins with a byte"},
+    {"f32:u4:f32 nn 4x4x4 batch=2 bsb=17", HONE_ERROR_ARGUMENT, "batch stride 0 is 17"},
+    {"f32:s4:f32 nn 4x4x4 batch=2 pointers=1", HONE_ERROR_UNSUPPORTED, "use a batch"},
+    {"f32:s4:f32 nn 4x9223372036854775807x1", HONE_ERROR_OVERFLOW, "63 bits"},
+    {"f32:s4:f32 nt 4x1x9223372036854775807", HONE_ERROR_OVERFLOW, "63 bits"},
+    {"f32:s4:f32 nn 1x4x4 ss=4611686018427387904x1 group=1", HONE_ERROR_OVERFLOW, "b_scales of a"},
+    {"f32:s4:f32 nn 4x4x4 b=n32k16", HONE_ERROR_FORMAT, "n32k4"},
 };
 
 static void mistakes_are_named(void **state)
@@ -380,6 +438,17 @@ static void structs_are_checked(void **state)
     REFUSED(p.step[0].kind = HONE_STEP_RELU, HONE_ERROR_ARGUMENT);
     REFUSED(p.c_row = INT64_MIN, HONE_ERROR_OVERFLOW);
     REFUSED(p.b_bytes = 4, HONE_ERROR_ARGUMENT);
+    REFUSED(p.zero_too[1] = 1, HONE_ERROR_ARGUMENT);
+    REFUSED(p.zeros = HONE_MATMUL_ZERO_GROUPS, HONE_ERROR_ARGUMENT);
+    REFUSED(p.group_k = 4, HONE_ERROR_ARGUMENT);
+    REFUSED(p.scale.batch[2] = 4, HONE_ERROR_ARGUMENT);
+    REFUSED(p.type_scale = HONE_F32, HONE_ERROR_TYPE); /* b is f32 */
+    good.type_b = HONE_S8, good.type_scale = HONE_F32;
+    REFUSED(p.group_k = -1, HONE_ERROR_ARGUMENT);
+    REFUSED(p.zero.row = 1, HONE_ERROR_ARGUMENT);
+    REFUSED(p.scale.batch[0] = 4, HONE_ERROR_ARGUMENT);
+    REFUSED(p.type_scale = HONE_F64, HONE_ERROR_TYPE);
+    good.type_b = HONE_F32, good.type_scale = 0;
     REFUSED(p.b_layout[1] = 'n', HONE_ERROR_ARGUMENT);
     REFUSED(strcpy(p.b_layout, "n4"), HONE_ERROR_ARGUMENT); /* with strides */
     REFUSED((strcpy(p.b_layout, "n4"), p.b_row = p.b_column = 0), HONE_ERROR_ARGUMENT); /* without its bytes */

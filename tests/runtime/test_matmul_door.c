@@ -251,6 +251,80 @@ static void types_are_mixed(void **state)
     close_world(w);
 }
 
+/* Weights of few bits, plain and packed, give what the product with the real numbers gives that they stand for; packed
+ * and unpacked they are what they were. */
+static void weights_agree(void **state)
+{
+    static const hone_dtype kept[] = {HONE_S4, HONE_U4, HONE_S8, HONE_U8}, real[] = {HONE_F32, HONE_BF16, HONE_F16};
+    static const char *const layouts[] = {"n32k8", "n8", "n5k2", "n16k4", "n3"};
+    enum { PART = 16384 };
+    world *w = *state;
+    assert_true(open_world(w, "portable"));
+    for (int i = 0; i < 60; i++) {
+        hone_random r = hone_random_seeded((uint64_t)i);
+        int64_t     m = 1 + (int64_t)hone_random_below(&r, 5), n = 1 + (int64_t)hone_random_below(&r, 20);
+        int64_t     k = 1 + (int64_t)hone_random_below(&r, 40), group = (int64_t)hone_random_below(&r, 4) * 8;
+        int64_t     batch = 1 + (int64_t)hone_random_below(&r, 3), groups = group ? (k + group - 1) / group : 1;
+        bool        across = hone_random_below(&r, 2), shared = hone_random_below(&r, 2), zeros = i % 3;
+        hone_dtype  type = kept[i % 4], other = real[hone_random_below(&r, 3)];
+        char       *at[6];
+        for (int o = 0; o < 6; o++) at[o] = w->memory + o * PART;
+        memset(w->memory, 0, 6 * PART);
+        int64_t     line = (across ? k : n) + (across ? k : n) % 2, of_b[] = {batch, k, n};
+        hone_tensor a = hone_tensor_dense(other, 3, (int64_t[]){batch, m, k}, at[0]);
+        hone_tensor b = hone_tensor_dense(type, 3, of_b, at[1]), c = hone_tensor_dense(HONE_F32, 3, of_b, at[2]);
+        hone_tensor plain = hone_tensor_dense(HONE_F32, 3, of_b, at[3]);
+        hone_tensor scales = hone_tensor_dense(other, 3, (int64_t[]){batch, groups, n}, at[4]), zero = scales;
+        b.stride[1] = across ? 1 : line, b.stride[2] = across ? line : 1, b.stride[0] = line * (across ? n : k);
+        c.shape[1] = m, c.stride[0] = m * n;
+        zero.data = at[5];
+        if (shared) b.shape[0] = scales.shape[0] = zero.shape[0] = plain.shape[0] = 1;
+        tools_fill(other, at[0], batch * m * k, (uint64_t)i);
+        tools_fill(other, at[4], batch * groups * n, (uint64_t)i + 100);
+        tools_fill(other, at[5], batch * groups * n, (uint64_t)i + 200);
+        for (int64_t e = 0; e < plain.shape[0] * k * n; e++) {
+            int64_t x = e / n / k, row = e / n % k, column = e % n, in = group ? row / group : 0;
+            int64_t place_g = (x * groups + in) * n + column;
+            int64_t place_b = x * b.stride[0] + row * b.stride[1] + column * b.stride[2];
+            hone_element_store(type, at[1], place_b, (double)hone_random_below(&r, 256) - 100);
+            double q = hone_element_load(type, at[1], place_b);
+            double z = zeros ? hone_element_load(other, at[5], place_g) : 0;
+            hone_element_store(HONE_F32, at[3], e, (q - z) * hone_element_load(other, at[4], place_g));
+        }
+        hone_matmul_options      options = HONE_MATMUL_OPTIONS, none = HONE_MATMUL_OPTIONS;
+        hone_matmul_pack_options packing = HONE_MATMUL_PACK_OPTIONS;
+        hone_matmul_weights     *weights;
+        options.b_scales = &scales;
+        options.b_zeros = zeros ? &zero : NULL;
+        options.b_group = group;
+        size_t bytes = (size_t)(batch * m * n) * sizeof(float);
+        works(hone_matmul(w->stream, &a, &b, &c, &options));
+        works(hone_stream_wait(w->stream));
+        memcpy(w->after, at[2], bytes);
+        tools_matmul(&a, &plain, &c, &none);
+        for (size_t e = 0; e < bytes / sizeof(float); e++)
+            if (((float *)(void *)w->after)[e] != ((float *)(void *)at[2])[e]) fail_msg("case %d: element %zu", i, e);
+
+        packing.layout = layouts[hone_random_below(&r, 5)];
+        packing.a_type = other;
+        packing.b_group = group;
+        works(hone_matmul_pack(w->stream, &b, &packing, &weights));
+        memset(at[2], 0x11, bytes);
+        works(hone_matmul_prepacked(w->stream, &a, weights, &c, &options));
+        works(hone_stream_wait(w->stream));
+        for (size_t e = 0; e < bytes / sizeof(float); e++)
+            if (((float *)(void *)w->after)[e] != ((float *)(void *)at[2])[e])
+                fail_msg("case %d, packed as %s: element %zu", i, packing.layout, e);
+        memcpy(w->before, at[1], PART);
+        memset(at[1], 0, PART);
+        works(hone_matmul_unpack(w->stream, weights, &b));
+        works(hone_stream_wait(w->stream));
+        assert_memory_equal(at[1], w->before, PART);
+        works(hone_matmul_weights_destroy(weights));
+    }
+    close_world(w);
+}
+
 static void random_calls_agree(void **state)
 {
     world *w = *state;
@@ -444,7 +518,7 @@ static int tear_down(void **state)
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(types_are_mixed), cmocka_unit_test(random_calls_agree),
+        cmocka_unit_test(types_are_mixed), cmocka_unit_test(weights_agree), cmocka_unit_test(random_calls_agree),
         cmocka_unit_test(long_sums_in_place),
         cmocka_unit_test(many_agree),
         cmocka_unit_test(plans_agree),

@@ -826,7 +826,16 @@ static void weights(void **state)
     CASE(HONE_OK, "", (w->packing.layout = "n3", pack(w)));
     CASE(HONE_ERROR_SHAPE, "b has rank 1", (w->b = hone_vector(HONE_F32, 5, arena + B_AT), pack(w)));
     CASE(HONE_ERROR_SHAPE, "b has rank -1", (w->b.rank = -1, pack(w)));
-    CASE(HONE_ERROR_TYPE, "b is u8; it should be f32, f64, bf16, f16 or s8", (w->b.dtype = HONE_U8, pack(w)));
+    CASE(HONE_ERROR_TYPE, "b is s32; it should be f32, f64, bf16, f16, s8", (w->b.dtype = HONE_S32, pack(w)));
+    CASE(HONE_ERROR_ARGUMENT, "options.b_group is -1", (w->packing.b_group = -1, pack(w)));
+    CASE(HONE_ERROR_TYPE, "a is u8, b is f32", (w->packing.a_type = HONE_U8, pack(w)));
+    CASE(HONE_ERROR_TYPE, "a is f64, b is s8", (w->b.dtype = HONE_S8, w->packing.a_type = HONE_F64, pack(w)));
+    CASE(HONE_ERROR_ARGUMENT, "two in a byte, and strides are 0, 3, 1",
+         (w->b.dtype = HONE_S4, w->packing.layout = "n8k8", pack(w)));
+    CASE(HONE_ERROR_ARGUMENT, "its batch stride 0 is 15",
+         (w->b = (hone_tensor){arena + B_AT, NULL, 0, HONE_U4, 3, {2, 3, 4}, {15, 4, 1}}, w->packing.layout = "n8k8",
+          pack(w)));
+    CASE(HONE_OK, "", (w->b = hone_matrix(HONE_S4, 5, 4, arena + B_AT), w->packing.layout = "n8k8", pack(w)));
     CASE(HONE_ERROR_TYPE, "b has the type 99", (w->b.dtype = (hone_dtype)99, pack(w)));
     CASE(HONE_ERROR_ARGUMENT, "b has 15 elements, but no memory", (w->b.data = NULL, pack(w)));
     CASE(HONE_ERROR_ARGUMENT, "not aligned to its 4-byte", (w->b.data = arena + B_AT + 1, pack(w)));

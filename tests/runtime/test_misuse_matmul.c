@@ -122,7 +122,7 @@ static void matmul_types(void **state)
     hone_dtype  narrow[] = {HONE_S64, HONE_S32, HONE_U8, HONE_S4};
     const char *names[] = {"s64", "s32", "u8", "s4"};
     ROW(EVERY, HONE_ERROR_TYPE, "matmul: a has the type 0, which is none", w->a.dtype = HONE_DTYPE_NONE);
-    ROW(EVERY, HONE_ERROR_TYPE, "matmul: b has the type 10", w->b.dtype = (hone_dtype)10);
+    ROW(EVERY, HONE_ERROR_TYPE, "matmul: b has the type 11", w->b.dtype = (hone_dtype)11);
     ROW(EVERY, HONE_ERROR_TYPE, "matmul: c has the type -1", w->c.dtype = (hone_dtype)-1);
     ROW(EVERY, HONE_ERROR_TYPE, "matmul: c has the type 2147483647", w->c.dtype = (hone_dtype)2147483647);
     ROW(EVERY, HONE_ERROR_TYPE, "a is f64, b is f32 and c is f32", w->a.dtype = HONE_F64);
@@ -158,6 +158,50 @@ static void matmul_types(void **state)
         w->t[0] = hone_vector(HONE_F64, 3, arena + T_AT));
     ROW(SINGLE, HONE_ERROR_TYPE, "the operand of step 1", set_step(w, 0, HONE_STEP_RELU, NULL);
         set_step(w, 1, HONE_STEP_RESIDUAL, &w->t[0]); w->t[0].dtype = (hone_dtype)99);
+}
+
+/* b of four bits, of whose five rows each begins with a byte, and a scale for each of its three columns. */
+static void scaled(world *w)
+{
+    w->b = hone_matrix(HONE_S4, 5, 4, arena + B_AT);
+    w->b.shape[1] = 3;
+    w->t[0] = hone_matrix(HONE_F32, 1, 3, arena + T_AT);
+    w->t[1] = hone_matrix(HONE_F32, 1, 3, arena + T_AT + 64);
+    w->options.b_scales = &w->t[0];
+    w->options.b_zeros = &w->t[1];
+}
+
+static void matmul_of_weights(void **state)
+{
+    world *w = *state;
+    ROW(EVERY, HONE_ERROR_ARGUMENT, "b_group is -1", w->options.b_group = -1);
+    ROW(EVERY, HONE_ERROR_ARGUMENT, "b_group is told, but b_scales is NULL", w->options.b_group = 4);
+    ROW(EVERY, HONE_ERROR_ARGUMENT, "b_zeros is told, but b_scales is NULL", w->options.b_zeros = &w->t[0]);
+    ROW(EVERY, HONE_ERROR_TYPE, "b may be s8, u8, s4 or u4 with scales", w->b.dtype = HONE_S8);
+    ROW(EVERY, HONE_ERROR_TYPE, "b is f32 with scales of f32", scaled(w); w->b.dtype = HONE_F32);
+    ROW(EVERY, HONE_ERROR_TYPE, "a is f64, b is s4", scaled(w); w->a.dtype = HONE_F64);
+    ROW(EVERY, HONE_ERROR_TYPE, "with scales of f64", scaled(w); w->t[0].dtype = w->t[1].dtype = HONE_F64);
+    ROW(EVERY, HONE_ERROR_TYPE, "b_scales has the type 99", scaled(w); w->t[0].dtype = w->t[1].dtype = (hone_dtype)99);
+    ROW(EVERY, HONE_ERROR_TYPE, "b_scales has the type 0", scaled(w); w->t[0].dtype = HONE_DTYPE_NONE);
+    ROW(EVERY, HONE_ERROR_TYPE, "b_scales has the type 0", scaled(w); w->t[0].dtype = (hone_dtype)256);
+    ROW(EVERY, HONE_ERROR_TYPE, "b_zeros is f16, b_scales is f32", scaled(w); w->t[1].dtype = HONE_F16);
+    ROW(EVERY, HONE_ERROR_SHAPE, "b_scales is 2x3; 5 k in groups of 5, and 3 columns, want 1x3", scaled(w);
+        w->t[0].shape[0] = 2);
+    ROW(EVERY, HONE_ERROR_SHAPE, "b_zeros is 1x2", scaled(w); w->t[1].shape[1] = 2);
+    ROW(EVERY, HONE_ERROR_SHAPE, "want 3x3", scaled(w); w->options.b_group = 2);
+    ROW(EVERY, HONE_ERROR_SHAPE, "b_scales has rank 1", scaled(w); w->t[0] = hone_vector(HONE_F32, 3, arena + T_AT));
+    ROW(EVERY, HONE_ERROR_SHAPE, "b_scales has rank -1", scaled(w); w->t[0].rank = -1);
+    ROW(EVERY, HONE_ERROR_SHAPE, "b_zeros has rank 3, c has 2", scaled(w); w->t[1].rank = 3);
+    ROW(EVERY, HONE_ERROR_OVERFLOW, "b_scales: its strides reach further", scaled(w); w->t[0].stride[1] = INT64_MAX);
+    ROW(CALL, HONE_ERROR_ARGUMENT, "b_scales has 3 elements, but no memory", scaled(w); w->t[0].data = NULL);
+    ROW(SINGLE, HONE_ERROR_ARGUMENT, "b_zeros at|not aligned", scaled(w); w->t[1].data = arena + T_AT + 2);
+    ROW(SINGLE, HONE_ERROR_ARGUMENT, "each line begins with a byte", scaled(w); w->b.stride[0] = 3);
+    ROW(SINGLE, HONE_ERROR_ARGUMENT, "a matrix beside them", scaled(w); w->options.b_zero = 1);
+    ROW(CALL, HONE_ERROR_OVERLAP, "shares memory with b_scales", scaled(w); w->t[0].data = w->c.data);
+    ROW(CALL, HONE_ERROR_OVERLAP, "shares memory with b at", scaled(w); w->b.data = (char *)w->c.data + 47);
+    ROW(CALL, HONE_OK, "", scaled(w); w->c.shape[0] = w->a.shape[0] = 0);
+    ROW(MANY | MANY_PLANS, HONE_ERROR_UNSUPPORTED, "do not go with weights of few bits", scaled(w));
+    ROW(PLANS, HONE_OK, "", scaled(w); w->t[0].data = w->t[1].data = NULL);
 }
 
 static void matmul_shapes(void **state)
@@ -582,6 +626,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(matmul_without_operands, misuse_none_wrong),
         cmocka_unit_test_teardown(matmul_types, misuse_none_wrong),
+        cmocka_unit_test_teardown(matmul_of_weights, misuse_none_wrong),
         cmocka_unit_test_teardown(matmul_shapes, misuse_none_wrong),
         cmocka_unit_test_teardown(matmul_ranks, misuse_none_wrong),
         cmocka_unit_test_teardown(matmul_sizes, misuse_none_wrong),

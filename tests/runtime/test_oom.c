@@ -268,6 +268,24 @@ static hone_status matmul_of_whole(world *w)
     return typed_matmul(w, HONE_U8, HONE_S8, HONE_S8, 7);
 }
 
+static hone_status matmul_of_weights(world *w)
+{
+    enum { M = 3, N = 40, K = 34, GROUP = 16 };
+    hone_matmul_options options = HONE_MATMUL_OPTIONS;
+    hone_tensor         a = hone_matrix(HONE_F32, M, K, a_memory), b = hone_matrix(HONE_S4, K, N, b_memory);
+    hone_tensor         c = hone_matrix(HONE_F32, M, N, c_memory);
+    hone_tensor         scales = hone_matrix(HONE_F32, (K + GROUP - 1) / GROUP, N, a_memory), zeros = scales;
+    const size_t        bytes = M * N * sizeof(float);
+    options.b_scales = &scales;
+    options.b_zeros = &zeros;
+    options.b_group = GROUP;
+    memset(c_memory, 0x11, bytes);
+    memset(expected, 0x11, bytes);
+    hone_status status = hone_matmul(w->stream, &a, &b, &c, &options);
+    if (status != HONE_OK) assert_memory_equal(c_memory, expected, bytes);
+    return status;
+}
+
 static hone_status far_matmul(world *w)
 {
     hone_tensor a = hone_tensor_in(w->far_buffer, 0, matrix(NULL, 4, 3)),
@@ -493,6 +511,7 @@ static const struct scene {
     {"matmul with steps", matmul_with_steps, 1},
     {"matmul of halves", matmul_of_halves, 1},
     {"matmul of whole numbers", matmul_of_whole, 1},
+    {"matmul of weights of few bits", matmul_of_weights, 1},
     {"matmul on the mock, with scratch", far_matmul, 3},
     {"matmul, seventy problems", many_plans, 70},
     {"matmul_many", matmul_many, 1},

@@ -183,8 +183,50 @@ static double a_at(const doing *d, int64_t i, int64_t k)
     return sloped(d, HONE_OPERAND_A, x, i, k);
 }
 
+/* Scale or zero of a group of weights. */
+static double group_at(const doing *d, int role, const hone_matmul_groups *lie, int64_t k, int64_t j)
+{
+    const hone_matmul_problem *p = d->p;
+    int64_t                    row = hone_matmul_group_of(k, p->group_k), column = hone_matmul_group_of(j, p->group_n);
+    int64_t                    rows = hone_matmul_group_count(p->k, p->group_k);
+    int64_t                    columns = hone_matmul_group_count(p->n, p->group_n);
+    if (d->way->wrong == FAULT_GROUP_NEXT && role == HONE_MATMUL_B_SCALES) {
+        row = (row + 1) % rows;
+        if (p->group_n != 1) column = (column + 1) % columns;
+    }
+    if (d->way->wrong == FAULT_GROUP_COLUMN && role == HONE_MATMUL_B_SCALES) column = (column + 1) % columns;
+    return load(p->type_scale, hone_span_host(&d->arguments->at[role]),
+                hone_matmul_batch_offset(p, lie->batch, d->matrix) + row * lie->row + column * lie->column);
+}
+
+/* A weight as it is kept, and its zero. */
+static double kept_weight(const doing *d, int64_t k, int64_t j, double *zero)
+{
+    const hone_matmul_problem *p = d->p;
+    fault                      wrong = d->way->wrong;
+    int64_t                    at = hone_matmul_b_offset(p, k, j), half = hone_dtype_bits(p->type_b) == 4 ? 16 : 256;
+    if (wrong == FAULT_HALVES_SWAPPED) at ^= 1;
+    double q = load(p->type_b, d->b, at);
+    if (wrong == FAULT_WEIGHT_SIGN && hone_dtype_least(p->type_b) < 0 && q < 0) q += (double)half;
+    else if (wrong == FAULT_WEIGHT_SIGN && hone_dtype_least(p->type_b) == 0 && q >= (double)half / 2) q -= (double)half;
+    *zero = p->zeros && wrong != FAULT_GROUP_ZERO ? group_at(d, HONE_MATMUL_B_ZEROS, &p->zero, k, j) : 0;
+    if (wrong == FAULT_GROUP_ZERO_SIGN) *zero = -*zero;
+    if (wrong == FAULT_GROUP_ZERO_WHOLE) *zero = nearbyint(*zero);
+    return q;
+}
+
+static double weight_at(const doing *d, int64_t k, int64_t j)
+{
+    const hone_matmul_problem *p = d->p;
+    double                     zero, q = kept_weight(d, k, j, &zero);
+    double y = rounded(d, rounded(d, q - zero) * group_at(d, HONE_MATMUL_B_SCALES, &p->scale, k, j));
+    if (d->way->wrong == FAULT_GROUP_SHORT && p->group_k && k >= p->k / p->group_k * p->group_k) return 0;
+    return d->way->wrong == FAULT_WEIGHT_BF16 ? to_bits(y, 8, false) : y;
+}
+
 static double b_at(const doing *d, int64_t k, int64_t j)
 {
+    if (hone_matmul_is_scaled(d->p)) return input(d, weight_at(d, k, j));
     double x = input(d, load(d->p->type_b, d->b, hone_matmul_b_offset(d->p, k, j)));
     return d->way->wrong == FAULT_OPERAND_PLAIN ? x : sloped(d, HONE_OPERAND_B, x, k, j);
 }
@@ -244,6 +286,24 @@ static double in_lanes(const doing *d, int64_t i, int64_t j, int lanes)
     return sum[0];
 }
 
+/* Weights group by group, their zeros out of the sums. */
+static double in_groups(const doing *d, int64_t i, int64_t j)
+{
+    const hone_matmul_problem *p = d->p;
+    const int64_t              group = p->group_k ? p->group_k : p->k;
+    double                     sum = 0;
+    for (int64_t first = 0; first < p->k; first += group) {
+        double with_q = 0, with_one = 0, zero = 0, scale = group_at(d, HONE_MATMUL_B_SCALES, &p->scale, first, j);
+        for (int64_t k = first; k < first + group && k < p->k; k++) {
+            double x = a_at(d, i, k), q = kept_weight(d, k, j, &zero);
+            with_q = rounded(d, with_q + rounded(d, x * q));
+            with_one = rounded(d, with_one + x);
+        }
+        sum = rounded(d, sum + rounded(d, rounded(d, with_q - rounded(d, zero * with_one)) * scale));
+    }
+    return sum;
+}
+
 /* alpha times the sum over k, and beta c where that is to be in it. */
 static double product_of(const doing *d, int64_t i, int64_t j, double c)
 {
@@ -270,6 +330,7 @@ static double product_of(const doing *d, int64_t i, int64_t j, double c)
     if (p->k > 0 && wrong == FAULT_NONE) {
         if (right == HONEST_TWO || right == HONEST_FOUR || right == HONEST_SIXTEEN)
             return rounded(d, alpha * in_lanes(d, i, j, right == HONEST_TWO ? 2 : right == HONEST_FOUR ? 4 : 16));
+        if (right == HONEST_GROUPS && hone_matmul_is_scaled(p)) return rounded(d, alpha * in_groups(d, i, j));
         if (right == HONEST_PAIRWISE) return rounded(d, alpha * pairwise(d, i, j, 0, p->k));
     }
     if (right == HONEST_C_FIRST && p->reads_c) sum = rounded(d, d->beta * c);
@@ -285,6 +346,11 @@ static double product_of(const doing *d, int64_t i, int64_t j, double c)
             sum += x * y;
         else
             sum = added(d, sum, rounded(d, x * y), k);
+        if (wrong == FAULT_PAD_ZERO && k == p->k - 1) {
+            double zero;
+            kept_weight(d, k, j, &zero);
+            sum = added(d, sum, rounded(d, x * -zero * group_at(d, HONE_MATMUL_B_SCALES, &p->scale, k, j)), k);
+        }
         if (k % 64 == 63 && right == HONEST_BLOCKS && wrong == FAULT_NONE) {
             blocks = rounded(d, blocks + rounded(d, alpha * sum));
             sum = 0;
@@ -440,7 +506,7 @@ static void begin_matrix(doing *d)
     }
     const int64_t offsets[] = {at_a, at_b, at_c};
     for (int i = 0; i < 3 && !p->pointers; i++)
-        abc[i] = (char *)abc[i] + offsets[i] * (hone_dtype_bits((hone_dtype)types[i]) / 8);
+        abc[i] = (char *)abc[i] + offsets[i] * hone_dtype_bits((hone_dtype)types[i]) / 8;
     d->a = abc[0], d->b = abc[1], d->c = abc[2];
     for (int s = 0; s < p->step_count; s++) {
         int64_t matrix = wrong == FAULT_BIAS_BATCH ? 0 : d->matrix;

@@ -18,7 +18,7 @@
     X(FAULT_WRONG_LANE, "one lane too far in the last row", "f32 nn 6x16x12|f32 nn 31x63x127")                         \
     X(FAULT_SWAPPED_LANES, "two lanes exchanged in the last row", "f32 nn 6x16x12|f64 nn 4x8x99")                      \
     X(FAULT_TF32, "inputs rounded to tf32", "f32 nn 16x16x64|f32 nn 16x16x1024|f32 nn 16x16x8192")                     \
-    X(FAULT_BF16, "inputs rounded to bf16", "f32 nn 16x16x1|f32 nn 16x16x8192|f16 nn 8x8x8")                           \
+    X(FAULT_BF16, "inputs rounded to bf16", "f32 nn 16x16x1|f32 nn 16x16x8192|f16 nn 8x8x8|f32:s4:f32 nn 8x8x99")      \
     X(FAULT_F16, "inputs rounded to f16", "f32 nn 4x4x16|f32 nn 8x8x20000")                                            \
     X(FAULT_F32, "inputs of f64 rounded to f32", "f64 nn 8x8x8|f64 nn 8x8x8192")                                       \
     X(FAULT_SUM_BF16, "sums kept in bf16", "f32 nn 16x16x16|f32 nn 8x8x4096|bf16:bf16:f32 nn 8x8x64")                  \
@@ -92,6 +92,22 @@
     X(FAULT_OPERAND_PLAIN, "the slopes of b forgotten", "f32 nn 8x8x8 +b_relu_gradient+sum_b")                         \
     X(FAULT_OPERAND_SLOPE, "a's slope taken of the next k",                                                            \
       "f32 nn 8x8x8 +a_relu_gradient|f64 nn 8x8x9 +a_silu_gradient")                                                   \
+    X(FAULT_GROUP_NEXT, "the scale of the next group",                                                                 \
+      "f32:s4:f32 nn 4x8x64 group=16|bf16:u8:f32 nt 4x8x70 group=32 scales=bf16|f32:s8:f32 nn 8x9x8 group=1x4")        \
+    X(FAULT_GROUP_COLUMN, "the scale of the next column", "f32:s4:f32 nn 4x8x64|f16:u4:f16 nt 4x9x33 group=8")         \
+    X(FAULT_GROUP_SHORT, "the last group, a short one, dropped",                                                       \
+      "f32:s4:f32 nn 4x8x65 group=16|f32:s8:f32 nt 4x8x129 group=64 zeros=1")                                          \
+    X(FAULT_HALVES_SWAPPED, "the halves of a byte exchanged", "f32:s4:f32 nn 4x8x9|bf16:u4:bf16 nt 4x8x64 group=32")   \
+    X(FAULT_WEIGHT_SIGN, "the sign of weights misread",                                                                \
+      "f32:s4:f32 nn 4x8x9|f32:u4:f32 nt 4x8x64|f32:u8:f32 nn 4x8x64 group=32|f32:s8:f32 nn 4x8x9 b=n8k4")             \
+    X(FAULT_GROUP_ZERO, "zeros of weights forgotten",                                                                  \
+      "f32:u4:f32 nn 4x8x64 group=16 zeros=1|f32:s8:bf16 nt 4x8x9 zeros=1")                                            \
+    X(FAULT_GROUP_ZERO_SIGN, "zeros of weights added", "f32:u4:f32 nn 4x8x64 group=16 zeros=1")                        \
+    X(FAULT_GROUP_ZERO_WHOLE, "zeros of weights taken for whole numbers", "f32:u4:f32 nn 4x8x64 group=16 zeros=1")     \
+    X(FAULT_WEIGHT_BF16, "weights rounded to bf16 on their way",                                                       \
+      "f32:s4:f32 nn 8x8x64 group=16|f32:u8:f32 nt 8x8x512 group=64 zeros=1")                                          \
+    X(FAULT_PAD_ZERO, "what fills up the last group of k in a panel taken for weights",                                \
+      "f32:u4:f32 nn 4x8x13 zeros=1 b=n8k8")                                                                           \
     X(FAULT_BITS_RUNS, "other bits in every run", "f32 nn 16x16x200|f64 nn 8x8x100")                                   \
     X(FAULT_BITS_THREADS, "other bits on more threads", "f32 nn 16x16x200|f64 nn 8x8x100")                             \
     X(FAULT_BITS_ALIGNMENT, "other bits at another alignment", "f32 nn 16x16x200|f64 nn 8x8x100")
@@ -113,6 +129,7 @@ typedef enum honest {
     HONEST_ALPHA_IN,  /* alpha multiplied into a */
     HONEST_C_FIRST,   /* beginning with beta * c, alpha in a */
     HONEST_DOUBLE,    /* in double, rounded once */
+    HONEST_GROUPS,    /* of weights: a q and a z summed over each group, multiplied by its scale once */
     HONEST_COUNT
 } honest;
 

@@ -75,7 +75,7 @@ static void every_fault_is_caught(void **state)
     int missed = 0, problems = 0, kinds[HONE_FAULT_BITS + 1] = {0};
     (void)state;
     for (fault f = (fault)(FAULT_NONE + 1); f < FAULT_COUNT; f++) {
-        char list[256], *rest = list;
+        char list[512], *rest = list;
         snprintf(list, sizeof list, "%s", fault_problems(f));
 #if !defined(__SSE__)
         if (f == FAULT_MODES) continue;
