@@ -1,5 +1,5 @@
-/* cpu.weights: the matmul kernel for weights of few bits (weights.h), packed as n64k8 (n64k4 of 8 bits) or plain. Of few
- * rows they are read once, as fast as they come; they are never stored as real numbers.
+/* cpu.weights: the matmul kernel for weights of few bits (weights.h), packed as n64k8 (n64k4 of 8 bits) or plain. Of
+ * few rows they are read once, as fast as they come; they are never stored as real numbers.
  *
  *     c is cut into bands of rows and strips of columns, whole panels of 64, dealt out to the threads:
  *
@@ -335,8 +335,9 @@ static const float *a_take(const weights_plan *plan, const char *from, int64_t b
 }
 
 /* A block's scales or zeros: lines of 64 columns. */
-static const float *groups_take(const weights_plan *plan, const char *from, const hone_matmul_groups *lie, int64_t group,
-                                int64_t count, int64_t column, int64_t n, bool in_place, float *to, int64_t *line)
+static const float *groups_take(const weights_plan *plan, const char *from, const hone_matmul_groups *lie,
+                                int64_t group, int64_t count, int64_t column, int64_t n, bool in_place, float *to,
+                                int64_t *line)
 {
     const hone_matmul_frame *f = &plan->frame;
     const int64_t bytes = hone_dtype_bits(f->type_scale) / 8;
@@ -449,8 +450,9 @@ static hone_status weights_launch(void *ready, hone_be_stream *stream, const hon
     const hone_matmul_frame *f = &plan->frame;
     if (!f->m || !f->n) return HONE_OK;
     weights_work work = {plan, arguments, hone_matmul_alpha(arguments), hone_matmul_beta(f, arguments)};
-    hone_deal_out(stream, &(hone_deal){plan->threads, hone_matmul_items(f, arguments) * plan->bands * plan->strips, plan->seconds,
-                                       hone_span_host(&scratch), plan->room_bytes, true, pieces_run, &work});
+    hone_deal_out(stream,
+                  &(hone_deal){plan->threads, hone_matmul_items(f, arguments) * plan->bands * plan->strips,
+                               plan->seconds, hone_span_host(&scratch), plan->room_bytes, true, pieces_run, &work});
     return HONE_OK;
 }
 

@@ -196,10 +196,11 @@ static void words_across(const hone_matmul_words_job *job, int64_t lines)
             vec_f32   square[LANES];
             HONE_UNROLL
             for (int i = 0; i < LANES; i++) {
-                const float *at = (const float *)(const void *)(from + (j + i) * column + line * 4);
-                square[i] = i >= n           ? vec_broadcast_f32(0)
-                            : count == LANES ? vec_load_f32(at)
-                                             : vec_load_first_f32(at, vec_first_f32(count));
+                const char *at = from + (j + i) * column + line * 4;
+                uint32_t    edge[LANES] = {0};
+                if (i < n && count < LANES) memcpy(edge, at, (size_t)count * 4);
+                square[i] = i < n && count == LANES ? (vec_f32)words_load((const void *)at)
+                                                    : (vec_f32)words_load(edge);
             }
             vec_transpose_f32(square);
             HONE_UNROLL
