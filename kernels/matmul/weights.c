@@ -166,6 +166,7 @@ static const char *weights_refuses(const hone_request *request)
     if (hone_matmul_packed_b(p) && (hone_matmul_layout_width(p->b_layout) != WIDTH ||
                                     hone_matmul_layout_group(p->b_layout) != word))
         return HONE_MATMUL_PACKED_REFUSED;
+    if (hone_matmul_operand_steps(p)) return HONE_MATMUL_OPERAND_STEPS_REFUSED;
     if (p->group_n != 1) return "columns share scales";
     if (hone_matmul_packed_b(p) && p->group_k % word && p->group_k < p->k)
         return "b is packed in words of 8 (of 8 bits, 4) k, of which a group is no multiple";
@@ -187,7 +188,7 @@ static double weights_estimate(const hone_request *request, const hone_config *c
     const double word = f->b_width ? 0 : f->b_k == 1 ? 0.7 : f->b_n == 1 ? 1.2 : 16;
     const double m = (double)f->m, k = (double)f->k, items = (double)f->items;
     const double units = items * (double)(plan.bands * plan.strips), panels = (double)hone_divide_up(f->n, WIDTH);
-    const int threads = (int)hone_min(plan.threads, (int64_t)fmin(units, 1e9));
+    const int threads = hone_matmul_threads(request, config, weights_estimate, (int64_t)units);
     const double share = (double)hone_divide_up((int64_t)units, threads) / units;
     const double cycle = 2.0 * plan.kit->lanes / hone_matmul_peak_of(device, plan.kit->isa, HONE_F32, plan.kit->lanes);
     const double tiles = (double)hone_divide_up(f->m, plan.kit->rows), vectors = (double)WIDTH / plan.kit->lanes;
@@ -259,9 +260,7 @@ static hone_status weights_prepare(const hone_request *request, const hone_confi
     weights_plan *plan = hone_alloc(1, sizeof *plan);
     if (!plan) return HONE_ERROR_MEMORY;
     plan_make(request, config, plan);
-    hone_request alone = *request;
-    alone.threads = 1;
-    plan->seconds = weights_estimate(&alone, config);
+    plan->seconds = hone_matmul_alone_seconds(request, config, weights_estimate);
     needs->scratch_bytes = (size_t)plan->threads * plan->room_bytes;
     *ready = plan;
     return HONE_OK;
