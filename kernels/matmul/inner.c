@@ -269,7 +269,9 @@ typedef struct inner_work {
     double                alpha, beta;
     hone_matmul_change    change_a, change_b;
     int32_t               zero_a, zero_b; /* of what is in words */
-    bool                  as_is;          /* the sums are c */
+    bool                  as_is, ends;    /* the sums are c; a tile makes c of them */
+    int                   steps;          /* that a tile does */
+    int                   scales, bias;   /* which of them; -1: none */
     int8_t                ones[ONES] __attribute__((aligned(LINE)));
 } inner_work;
 
@@ -282,7 +284,8 @@ typedef struct inner_piece {
     int32_t *column, *row; /* the sums of b's columns and of a's rows, then what they add to those of c */
     int64_t  k, kc, words;
     int64_t  strips, panels;
-    bool     first, last; /* of the blocks of k */
+    int64_t  rows, longer; /* of a strip; the first `longer` strips have one more */
+    bool     first, last;  /* of the blocks of k */
     char     room[HONE_MATMUL_INNER_BYTES_MAX] __attribute__((aligned(LINE)));
 } inner_piece;
 
@@ -397,6 +400,19 @@ static void rows_sum(inner_piece *piece, int64_t row, const hone_matmul_inner_jo
         for (int64_t i = 0; i < job->m; i++) piece->row[row + i] = times(-work->zero_b, piece->row[row + i]);
 }
 
+enum { WIDEST = 64 }; /* columns of a tile */
+static const float zeros[WIDEST], one_each[WIDEST] = {
+#define EIGHT 1, 1, 1, 1, 1, 1, 1, 1
+    EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT
+#undef EIGHT
+};
+
+/* The operand of step `step` from this column on; -1: none, but `instead`. */
+static const float *vector_of(const inner_piece *piece, int step, int64_t column, const float *instead)
+{
+    return step < 0 ? instead : (const float *)piece->item.step[step].at + column;
+}
+
 /* One tile: strip s, panel p. */
 static void tile_run(inner_piece *piece, int64_t s, int64_t p)
 {
@@ -404,10 +420,9 @@ static void tile_run(inner_piece *piece, int64_t s, int64_t p)
     const inner_plan *plan = work->plan;
     const hone_matmul_frame *f = &plan->frame;
     const hone_matmul_inner *tile = plan->tile;
-    const int64_t row = s * piece->m / piece->strips, column = p * tile->n;
-    hone_matmul_inner_job job = {.m = (s + 1) * piece->m / piece->strips - row,
-                                 .n = hone_min(piece->n - column, tile->n), .words = piece->words,
-                                 .adds = !piece->first};
+    const int64_t row = s * piece->rows + hone_min(s, piece->longer), column = p * tile->n;
+    hone_matmul_inner_job job = {.m = piece->rows + (s < piece->longer), .n = hone_min(piece->n - column, tile->n),
+                                 .words = piece->words, .adds = !piece->first};
 
     strip_take(piece, row, job.m, piece->strip + (plan->columns ? 4 * s * plan->strip_words : 0), p == 0, &job);
     panel_take(piece, p, s == 0, &job);
@@ -419,8 +434,17 @@ static void tile_run(inner_piece *piece, int64_t s, int64_t p)
     job.c_m = plan->sums_in_c ? f->c_m : plan->sums_bytes ? plan->nc : tile->n;
     if (piece->last && work->zero_a) job.column = piece->column + column;
     if (piece->last && work->zero_b) job.row = piece->row + row;
+    /* What ends as the tile can end it is done then; of whole numbers floats are made there for what follows. */
+    if (piece->last && !work->as_is && (plan->bytes || work->ends)) {
+        job.end = plan->bytes ? HONE_INNER_FLOATS : HONE_INNER_NARROW;
+        job.alpha = (float)work->alpha;
+        job.times = vector_of(piece, work->scales, column_c, one_each);
+        job.plus = vector_of(piece, work->bias, column_c, zeros);
+        job.out = work->ends ? c : job.c;
+        job.out_bytes = work->ends ? f->c_m * f->bytes_c : 4 * job.c_m;
+    }
     tile->multiply(&job);
-    if (!piece->last || (work->as_is && plan->sums_in_c)) return;
+    if (!piece->last || work->ends || (work->as_is && plan->sums_in_c)) return;
 
     if (work->as_is) { /* c lies otherwise */
         for (int64_t i = 0; i < job.m; i++)
@@ -428,9 +452,9 @@ static void tile_run(inner_piece *piece, int64_t s, int64_t p)
                 memcpy(c + (i * f->c_m + j * f->c_n) * 4, (char *)job.c + 4 * (i * job.c_m + j), 4);
         return;
     }
-    if (plan->bytes || work->alpha != 1) tile->kit->floats(job.c, job.m, job.n, job.c_m, work->alpha);
+    if (!plan->bytes && work->alpha != 1) tile->kit->scale(job.c, job.m, job.n, job.c_m, work->alpha);
     plan->finish(&(hone_matmul_finish_job){job.m, job.n, job.c, job.c_m, c, f->c_m, f->c_n, work->beta, row_c, column_c,
-                                           f->step_count, piece->item.step, f->type_c});
+                                           f->step_count - work->steps, piece->item.step + work->steps, f->type_c});
 }
 
 static void piece_run(const inner_work *work, int64_t index, char *scratch)
@@ -453,6 +477,8 @@ static void piece_run(const inner_work *work, int64_t index, char *scratch)
     piece.n = hone_min(f->n, (j + 1) * panels / plan->n_pieces * plan->tile->n) - piece.j;
     piece.strips = strips_of(plan->tile, piece.m);
     piece.panels = hone_divide_up(piece.n, plan->tile->n);
+    piece.rows = piece.m / piece.strips;
+    piece.longer = piece.m % piece.strips;
 
     for (int64_t block = 0; block < plan->k_blocks; block++) {
         piece.k = block * plan->kc;
@@ -472,6 +498,22 @@ static void piece_run(const inner_work *work, int64_t index, char *scratch)
 static void pieces_run(void *work, int64_t begin, int64_t end, char *scratch)
 {
     for (int64_t piece = begin; piece < end; piece++) piece_run(work, piece, scratch);
+}
+
+/* Which of the first steps tiles of whole numbers do: scales and then a bias along the columns, of floats. */
+static void steps_take(const inner_plan *plan, inner_work *work)
+{
+    static const hone_step_kind kinds[] = {HONE_STEP_SCALE_COLUMNS, HONE_STEP_BIAS};
+    const hone_matmul_frame *f = &plan->frame;
+    work->scales = work->bias = -1;
+    if (!plan->bytes || work->beta != 0) return;
+    for (int i = 0; i < COUNT(kinds) && work->steps < f->step_count; i++) {
+        const hone_epilogue_step *step = &f->step[work->steps];
+        if (step->kind != (int32_t)kinds[i] || step->type != HONE_F32 || step->row_stride ||
+            (step->column_stride != 1 && f->n > 1))
+            continue;
+        *(i ? &work->bias : &work->scales) = work->steps++;
+    }
 }
 
 /* How bytes become words, and which zero points are left in there. */
@@ -500,6 +542,10 @@ static hone_status inner_launch(void *ready, hone_be_stream *stream, const hone_
                        .beta = hone_matmul_beta(f, arguments)};
     work.as_is = f->type_c == (plan->bytes ? HONE_S32 : HONE_F32) && !f->step_count && work.alpha == 1 &&
                  work.beta == 0;
+    steps_take(plan, &work);
+    work.ends = !work.as_is && work.steps == f->step_count && work.beta == 0 && f->c_n == 1 &&
+                (plan->bytes ? f->type_c == HONE_F32
+                             : f->type_c == HONE_BF16 && work.alpha == 1 && plan->tile->kit->word == HONE_WORD_BF16);
     memset(work.ones, 1, sizeof work.ones);
     if (plan->bytes)
         changes_make(plan, hone_matmul_a_zero(f, arguments), hone_matmul_b_zero(f, arguments), &work);
@@ -730,7 +776,7 @@ const hone_kernel        hone_matmul_inner_groups = {
     .op_version = 2,
     .problem_size = sizeof(hone_matmul_problem),
     .backend = "cpu",
-    .version = 1,
+    .version = 2,
     .properties = HONE_BITWISE_ALL,
     .refuses = inner_refuses,
     .space = &space,

@@ -41,6 +41,9 @@ typedef struct hone_matmul_change {
     int less;
 } hone_matmul_change;
 
+/* What a tile writes: its sums; or, of whole numbers, floats: times alpha, times, plus; or bf16, of such sums alone. */
+typedef enum hone_matmul_inner_end { HONE_INNER_SUMS, HONE_INNER_FLOATS, HONE_INNER_NARROW } hone_matmul_inner_end;
+
 /* c = a * b, or c + a * b: sums of 32 bits, in the order of k, whatever stands beside them. Strides of a and c, and of
  * a packed b, count words; a ends with whole words, zeros behind its k. Nothing but those elements is read or written.
  */
@@ -57,6 +60,11 @@ typedef struct hone_matmul_inner_job {
     bool               adds;   /* to what c holds */
     void              *c;
     int64_t            c_m;
+    hone_matmul_inner_end end; /* what becomes of the sums: c, or what is said there, in `out` */
+    float              alpha;
+    const float       *times, *plus; /* of floats: a number each column is multiplied by, then one it grows by */
+    void              *out;
+    int64_t            out_bytes; /* from one row of it to the next */
     const int32_t     *column, *row; /* added to the sums of each column, of each row; NULL: nothing is */
 } hone_matmul_inner_job;
 
@@ -80,8 +88,8 @@ typedef struct hone_matmul_inner_kit {
     hone_matmul_word           word;
     int                        lanes;
     hone_matmul_inner_pack_fn *lines, *panels;
-    void (*floats)(void *sums, int64_t rows, int64_t columns, int64_t line,
-                   double alpha); /* sums in place: times alpha */
+    void (*scale)(void *sums, int64_t rows, int64_t columns, int64_t line,
+                  double alpha); /* sums of bf16 in place: times alpha; NULL for the others, which tiles scale */
 } hone_matmul_inner_kit;
 
 typedef struct hone_matmul_inner {

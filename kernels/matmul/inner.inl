@@ -21,7 +21,7 @@ static inline __attribute__((always_inline)) void INNER_LOOP(const hone_matmul_i
         VECTORS = INNER_N / WORD_LANES,
         THIRDS = (INNER_M + 2) / 3,
         GROUP = 4 / sizeof(INNER_ELEMENT) / (INNER_WORD == 1 ? 2 : 1),
-        CHUNK = GROUP * WORD_LANES
+        TAKEN = (VECTORS + GROUP - 1) / GROUP * GROUP
     };
     const int64_t a_m = job->a_m, a_k = job->a_k, b_k = way == INNER_PLAIN ? job->b_k * GROUP : job->b_k * 4;
     const inner_word *a[THIRDS]; /* every third row: from there an address with one stride reaches the next two */
@@ -31,8 +31,8 @@ static inline __attribute__((always_inline)) void INNER_LOOP(const hone_matmul_i
     HONE_UNROLL
     for (int g = 0; g < THIRDS; g++)
         a[g] = (const inner_word *)job->a + 3 * g * a_m;
-    inner_word *c = job->c;
     if (job->adds && INNER_WORD != 3) {
+        const inner_word *c = job->c;
         HONE_UNROLL
         for (int i = 0; i < rows; i++, c += job->c_m)
             HONE_UNROLL
@@ -51,7 +51,7 @@ static inline __attribute__((always_inline)) void INNER_LOOP(const hone_matmul_i
     int64_t lines = job->lines;
     inner_word *panel = job->panel;
     for (int64_t k = job->words; k > 0; k--) {
-        words row[(VECTORS + GROUP - 1) / GROUP * GROUP];
+        words row[TAKEN];
         if (way == INNER_PLAIN) {
             const bool whole = lines >= GROUP && vectors == VECTORS && job->n == INNER_N;
             HONE_UNROLL
@@ -94,41 +94,64 @@ static inline __attribute__((always_inline)) void INNER_LOOP(const hone_matmul_i
         b += b_k;
     }
 
+    char *c = job->end == HONE_INNER_SUMS ? job->c : job->out;
+    const int64_t c_bytes = job->end == HONE_INNER_SUMS ? 4 * job->c_m : job->out_bytes;
 #if INNER_WORD < 2
     if (job->column) {
-        words add[VECTORS];
         HONE_UNROLL
-        for (int j = 0; j < vectors; j++)
-            add[j] = way == INNER_WHOLE || j < vectors - 1 ? words_load(job->column + j * WORD_LANES)
-                                                           : words_load_first(job->column + j * WORD_LANES, last);
-        HONE_UNROLL
-        for (int i = 0; i < rows; i++)
+        for (int j = 0; j < vectors; j++) {
+            const words x = way == INNER_WHOLE || j < vectors - 1
+                                ? words_load(job->column + j * WORD_LANES)
+                                : words_load_first(job->column + j * WORD_LANES, last);
             HONE_UNROLL
-            for (int j = 0; j < vectors; j++)
-                sum[i][j] = words_add(sum[i][j], add[j]);
+            for (int i = 0; i < rows; i++)
+                sum[i][j] = words_add(sum[i][j], x);
+        }
     }
     if (job->row) {
         HONE_UNROLL
-        for (int i = 0; i < rows; i++)
+        for (int i = 0; i < rows; i++) {
+            const words x = words_set(job->row[i]);
             HONE_UNROLL
             for (int j = 0; j < vectors; j++)
-                sum[i][j] = words_add(sum[i][j], words_set(job->row[i]));
+                sum[i][j] = words_add(sum[i][j], x);
+        }
+    }
+    if (job->end == HONE_INNER_FLOATS) {
+        HONE_UNROLL
+        for (int j = 0; j < vectors; j++) {
+            const bool all = way == INNER_WHOLE || j < vectors - 1;
+            const float *times = job->times + j * WORD_LANES, *plus = job->plus + j * WORD_LANES;
+            const vec_f32 t = all ? vec_load_f32(times) : vec_load_first_f32(times, last);
+            const vec_f32 s = all ? vec_load_f32(plus) : vec_load_first_f32(plus, last);
+            HONE_UNROLL
+            for (int i = 0; i < rows; i++)
+                sum[i][j] = (words)(words_floats(sum[i][j]) * vec_broadcast_f32(job->alpha) * t + s);
+        }
+    }
+#elif INNER_WORD == 2
+    if (job->end == HONE_INNER_NARROW) {
+        HONE_UNROLL
+        for (int i = 0; i < rows; i++, c += c_bytes)
+            HONE_UNROLL
+            for (int j = 0; j < vectors; j++)
+                words_store_narrow(c + 2 * j * WORD_LANES, j < vectors - 1 ? words_first(WORD_LANES) : last, sum[i][j]);
+        return;
     }
 #endif
-    c = job->c;
     HONE_UNROLL
-    for (int i = 0; i < rows; i++, c += job->c_m)
+    for (int i = 0; i < rows; i++, c += c_bytes)
         HONE_UNROLL
         for (int j = 0; j < vectors; j++) {
 #if INNER_WORD == 3
             const words_mask there = way == INNER_WHOLE || j < vectors - 1 ? words_first(WORD_LANES) : last;
             sum[i][j] =
-                words_fold(sum[i][j], job->adds ? words_load_first(c + j * WORD_LANES, there) : words_zero());
+                words_fold(sum[i][j], job->adds ? words_load_first(c + 4 * j * WORD_LANES, there) : words_zero());
 #endif
             if (way == INNER_WHOLE || j < vectors - 1)
-                words_store(c + j * WORD_LANES, sum[i][j]);
+                words_store(c + 4 * j * WORD_LANES, sum[i][j]);
             else
-                words_store_first(c + j * WORD_LANES, last, sum[i][j]);
+                words_store_first(c + 4 * j * WORD_LANES, last, sum[i][j]);
         }
 }
 

@@ -134,6 +134,14 @@ static inline __attribute__((always_inline)) void words_group(const char *from, 
     out[1] = _mm512_unpackhi_epi16(x, y);
 }
 
+#if INNER_WORD == 2
+/* Sums as bf16, to nearest even; what is denormal becomes zero, as within the sums. */
+static inline void words_store_narrow(void *p, words_mask m, words x)
+{
+    _mm256_mask_storeu_epi16(p, m, (__m256i)_mm512_cvtneps_pbh(_mm512_castsi512_ps(x)));
+}
+#endif
+
 static inline words words_along(const void *from, int64_t n, words_change change)
 {
     (void)change;

@@ -1,5 +1,5 @@
 /* What serves the tiles of cpu.inner, for the words of inner_<isa>.h: lines along k become words, a line or a panel at
- * a time; and sums become floats. Set before including it, and unset by it: INNER_KIT, the name of the kit.
+ * a time; and sums are scaled. Set before including it, and unset by it: INNER_KIT, the name of the kit.
  *
  * Lines that are contiguous are read vector by vector, and transposed into panels a square of words at a time; those
  * that lie across are unpacked as the tile does it; what is contiguous neither way goes element by element. */
@@ -110,22 +110,22 @@ static void pack_panels(const hone_matmul_inner_pack *job)
     }
 }
 
-static void sums_to_floats(void *sums, int64_t rows, int64_t columns, int64_t line, double alpha)
+#if INNER_WORD >= 2
+static void sums_scale(void *sums, int64_t rows, int64_t columns, int64_t line, double alpha)
 {
     const vec_f32 times = vec_broadcast_f32((float)alpha);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j += WORD_LANES) {
             float *at = (float *)sums + i * line + j;
             const words_mask first = words_first(columns - j);
-            const words x = words_load_first(at, first);
-#if INNER_WORD >= 2
-            words_store_first(at, first, (words)((vec_f32)x * times));
-#else
-            words_store_first(at, first, (words)(words_floats(x) * times));
-#endif
+            words_store_first(at, first, (words)((vec_f32)words_load_first(at, first) * times));
         }
 }
+#else
+#define sums_scale NULL
+#endif
 
 const hone_matmul_inner_kit INNER_KIT = {(hone_matmul_word)INNER_WORD, WORD_LANES, pack_lines, pack_panels,
-                                         sums_to_floats};
+                                         sums_scale};
+#undef sums_scale
 #undef INNER_KIT
