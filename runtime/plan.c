@@ -95,10 +95,18 @@ static void refuse_all(const hone_request *request, const hone_rt_candidate *can
                        size_t capacity)
 {
     hone_text text = hone_text_in(out, capacity);
-    for (int i = 0; i < count; i++)
-        if (candidates[i].refusal)
-            hone_text_add(&text, "%s%s: %s", text.length ? "; " : "", candidates[i].kernel->name,
-                          candidates[i].refusal);
+    for (int i = 0; i < count; i++) {
+        const char *why = candidates[i].refusal;
+        bool        said = false;
+        for (int before = 0; why && before < i && !said; before++)
+            said = candidates[before].refusal && !strcmp(candidates[before].refusal, why);
+        if (!why || said) continue;
+        hone_text_add(&text, "%s%s", text.length ? "; " : "", candidates[i].kernel->name);
+        for (int other = i + 1; other < count; other++)
+            if (candidates[other].refusal && !strcmp(candidates[other].refusal, why))
+                hone_text_add(&text, ", %s", candidates[other].kernel->name);
+        hone_text_add(&text, ": %s", why);
+    }
     if (!count) hone_text_add(&text, "no kernel of %s is known for it", request->device->backend->name);
 }
 

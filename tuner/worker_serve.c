@@ -204,6 +204,7 @@ typedef struct outcome {
     double      seconds;
     int64_t     compared;
     hone_status launched; /* what a launch under the judge gave */
+    worker     *judged_by;
 } outcome;
 
 static void HONE_PRINTF(3, 4) end(outcome *out, hone_fate fate, const char *format, ...)
@@ -225,6 +226,9 @@ static hone_status judged_launch(void *self, const hone_rt_plan *plan, hone_be_s
                                  const hone_arguments *arguments, hone_span scratch)
 {
     outcome *out = self;
+    /* Truths and comparisons lie between launches, and may take longer than a candidate is allowed: each launch is a
+     * step (hone_worker_is_late), so that who launches on is not ended for the judge's time. */
+    atomic_fetch_add_explicit(&out->judged_by->page->steps, 1, memory_order_relaxed);
     return out->launched = hone_rt_plan_launch(plan, stream, arguments, scratch);
 }
 
@@ -312,7 +316,7 @@ static hone_status try_candidate(worker *w, candidate *c, const hone_kernel *ker
 static hone_status admit(worker *w)
 {
     char     name[128], identity[256], settings[512];
-    outcome  out = {0};
+    outcome  out = {.judged_by = w};
     uint32_t id = hone_wire_number(&w->in), version;
     hone_wire_text(&w->in, name, sizeof name);
     version = hone_wire_number(&w->in);
@@ -473,6 +477,7 @@ static hone_status all_rounds(timing *t)
 static hone_status judged_again(void *self, const hone_arguments *arguments)
 {
     const lane *l = self;
+    at_work(l->who->worker, l->who->id); /* a step, as under the first judge */
     turn_to(l->who->worker, l->who);
     return hone_runner_launch(l->who->runner, arguments);
 }

@@ -892,7 +892,7 @@ static void weights(void **state)
     CASE(HONE_ERROR_ARGUMENT, "not ended by a zero", (memset(w->packed.layout, 'n', 32), adopt(w)));
     CASE(HONE_ERROR_ARGUMENT, "'k8' is no layout", (w->packed.layout[0] = 'k', adopt(w)));
     CASE(HONE_ERROR_ARGUMENT, "has no name", (w->packed.layout[0] = w->packed.layout[1] = 0, adopt(w)));
-    CASE(HONE_ERROR_TYPE, "weights adopt: b is u8", (w->packed.dtype = HONE_U8, adopt(w)));
+    CASE(HONE_ERROR_TYPE, "weights adopt: b is s32", (w->packed.dtype = HONE_S32, adopt(w)));
     CASE(HONE_ERROR_TYPE, "the type 0", (w->packed.dtype = HONE_DTYPE_NONE, adopt(w)));
     CASE(HONE_ERROR_SHAPE, "rank is 1", (w->packed.rank = 1, adopt(w)));
     CASE(HONE_ERROR_SHAPE, "rank 9", (w->packed.rank = 9, adopt(w)));
