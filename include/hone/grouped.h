@@ -16,8 +16,11 @@ extern "C" {
 /** c = a * b by groups, with what `options` adds (NULL: nothing), queued on `stream`; may return before it is done.
  *  Group g is offsets[g] .. offsets[g+1]-1, and one of two things is asked, told by the ranks:
  *
- *      a rows x k, b groups x k x n, c rows x n: c[rows of g] = steps(alpha * a[rows of g] * b[g] + beta * c[rows of
- * g]) a m x rows, b rows x n, c groups x m x n: c[g] = alpha * a[:, rows of g] * b[rows of g] + beta * c[g]
+ *      a rows x k, b groups x k x n, c rows x n:
+ *          c[rows of g] = steps(alpha * a[rows of g] * b[g] + beta * c[rows of g])
+ *
+ *      a m x rows, b rows x n, c groups x m x n:
+ *          c[g] = alpha * a[:, rows of g] * b[rows of g] + beta * c[g]
  *
  *  The second is the gradient of the first's b, and takes no steps. offsets is a vector of groups + 1 s32 or s64, one
  *  after another; they may not fall, nor leave 0 .. rows: HONE_ERROR_ARGUMENT, with c untouched. They are read when it

@@ -550,7 +550,7 @@ static hone_status groups_parse(const said *s, int s_key, int bs_key, bool acros
 /* Whole numbers beside real ones are weights. */
 static hone_status scaled_parse(const said *s, char letter, hone_matmul_problem *p)
 {
-    uint8_t zeros;
+    uint8_t zeros = 0;
     bool    across = letter == 't';
     if (!hone_dtype_floats((hone_dtype)p->type_a) || hone_dtype_floats((hone_dtype)p->type_b)) {
         for (int key = KEY_GROUP; key < KEY_COUNT; key++)
@@ -606,7 +606,7 @@ hone_status hone_matmul_parse(const char *text, void *problem)
                    "matmul: batch extent %d is %" PRId64 ", it should be 0 or more", i, p->batch[i]);
     HONE_TRY(flag_parse(&s, KEY_BETA, &p->reads_c));
     HONE_TRY(flag_parse(&s, KEY_POINTERS, &p->pointers));
-    uint8_t a_zero, b_zero;
+    uint8_t a_zero = 0, b_zero = 0;
     HONE_TRY(flag_parse(&s, KEY_A_ZERO, &a_zero));
     HONE_TRY(flag_parse(&s, KEY_B_ZERO, &b_zero));
     p->zeros = (uint8_t)((a_zero ? HONE_MATMUL_ZERO_A : 0) | (b_zero ? HONE_MATMUL_ZERO_B : 0));

@@ -795,8 +795,8 @@ static void refusals_are_told(void **state)
     mock.kernel[MOCK_QUICK].refusal = "n is too odd";
     open_world(&w, NULL);
     refused(multiply(&w), HONE_ERROR_UNSUPPORTED,
-            "nothing on mock:0 takes \"matmul f32 nn 4x3x5\"|mock.plain: it is Tuesday|mock.quick: n is too "
-            "odd|mock.hungry: it");
+            "nothing on mock:0 takes \"matmul f32 nn 4x3x5\": |mock.plain, mock.hungry: it is Tuesday|; mock.quick: n "
+            "is too odd");
     for (int i = 0; i < MOCK_KERNELS; i++) mock.kernel[i].refusal = NULL;
     multiplies(&w); /* a refusal is not remembered */
     close_world(&w);
@@ -815,7 +815,7 @@ static void refusals_are_told(void **state)
     hone_tensor a = hone_matrix(HONE_F32, M, K, NULL), b = hone_matrix(HONE_F32, K, N, NULL);
     hone_tensor c = hone_matrix(HONE_F32, M, N, NULL);
     refused(hone_matmul_many_plan(w.device, 3, &a, &b, &c, NULL, &plan), HONE_ERROR_UNSUPPORTED,
-            "mock.plain: it takes no arrays of pointers|mock.hungry: it takes no arrays");
+            ": mock.plain, mock.quick, mock.hungry: it takes no arrays of pointers");
     assert_null(plan);
     close_world(&w);
 }
@@ -836,7 +836,7 @@ static void a_kernel_may_refuse_when_it_prepares(void **state)
     for (int i = 0; i < MOCK_KERNELS; i++) mock.kernel[i].refuses_prepare = true;
     open_world(&w, NULL);
     refused(multiply(&w), HONE_ERROR_UNSUPPORTED,
-            "mock.plain: refused while|mock.quick: refused while|mock.hungry: refused while");
+            ": mock.plain, mock.quick, mock.hungry: refused while");
     assert_int_equal(mock_count(MOCK_PREPARE), 3);
     close_world(&w);
 }
