@@ -19,6 +19,7 @@
  *
  * As a kernel, cpu.reference: the same in double, rounded once. It takes all that check() takes. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/element.h"
@@ -250,6 +251,17 @@ static hone_truth lse_of(const shared *h)
                         h->off_likely + U * 6 * sqrt(n) + self};
 }
 
+/* A sample's element by the line of q that it belongs to: a line's scores are made once for all of its elements. */
+typedef struct asked {
+    int64_t line, column, place;
+} asked;
+
+static int by_line(const void *a, const void *b)
+{
+    const asked *x = a, *y = b;
+    return (x->line > y->line) - (x->line < y->line);
+}
+
 hone_status hone_attention_truth(const void *problem, const hone_arguments *before, const hone_sample *sample,
                                  hone_truth *truth)
 {
@@ -259,20 +271,24 @@ hone_status hone_attention_truth(const void *problem, const hone_arguments *befo
                "attention: argument %d is no output", sample->role);
     operands o = operands_of(p, before);
     shared   h = {.scores = hone_alloc((size_t)hone_max(p->k_len, 1), sizeof *h.scores)};
-    if (!h.scores) return HONE_ERROR_MEMORY;
-    int64_t known = -1;
+    asked   *of = hone_alloc((size_t)hone_max(sample->count, 1), sizeof *of);
+    if (!h.scores || !of) {
+        hone_free(h.scores), hone_free(of);
+        return HONE_ERROR_MEMORY;
+    }
+    for (int64_t e = 0; e < sample->count; e++)
+        of[e] = out ? (asked){sample->at[e] / p->d_v, sample->at[e] % p->d_v, e} : (asked){sample->at[e], 0, e};
+    qsort(of, (size_t)sample->count, sizeof *of, by_line);
     for (int64_t e = 0; e < sample->count; e++) {
-        const int64_t column = out ? sample->at[e] % p->d_v : 0, line = out ? sample->at[e] / p->d_v : sample->at[e];
-        if (line != known) { /* out is rows x heads, lse is heads x rows */
-            const int64_t inner = out ? p->heads : p->q_len, a = line % inner, b = line / inner;
+        if (!e || of[e].line != of[e - 1].line) { /* out is rows x heads, lse is heads x rows */
+            const int64_t inner = out ? p->heads : p->q_len, a = of[e].line % inner, b = of[e].line / inner;
             const int64_t outer = out ? p->q_len : p->heads;
             h.r = out ? row_of(&o, b / outer, b % outer, a) : row_of(&o, b / outer, a, b % outer);
             share(&o, &h);
-            known = line;
         }
-        truth[e] = out ? out_of(&o, &h, column) : lse_of(&h);
+        truth[of[e].place] = out ? out_of(&o, &h, of[e].column) : lse_of(&h);
     }
-    hone_free(h.scores);
+    hone_free(h.scores), hone_free(of);
     return HONE_OK;
 }
 
